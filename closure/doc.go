@@ -1,0 +1,21 @@
+// Package closure computes what the dynamic loader would map for a program, and why, without
+// running anything.
+//
+// [Walk] gives a [Closure]: one [LinkMap] for each program, which is the list of [Loaded] objects
+// in the loader's own order with every [Need] and the rule that answered it. [Judge] reads a
+// closure and names what is wrong with it as [Finding] values: what is missing, and which copies
+// of one library the loader will mix up.
+//
+// An object has no dependencies; a link map has. glibc first compares a needed name with the names
+// and sonames of everything that is already in the process and only then searches, and DT_RPATH is
+// inherited along the chain of loaders, so the same file can resolve the same name differently in
+// two programs. Edges therefore live in a link map, never on an object.
+//
+// All files are reached through an io/fs.FS, the root: the machine's own, a foreign machine's, or
+// a bundle that is not written yet. Symbolic links are resolved here and inside that root, so a
+// root cannot leak.
+//
+// The package does not execute its input, does not write, does not read the environment, does not
+// follow Nix's references (closed under need is another thing than closed under reference), and
+// does not look at symbols beyond the names that two copies of a library share.
+package closure

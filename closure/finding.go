@@ -1,0 +1,45 @@
+package closure
+
+// Finding is one thing that is wrong with a link map, or worth knowing of it.
+type Finding struct {
+	Kind     Kind
+	Severity Severity
+	Program  string // path of the program in whose process it happens
+	Name     string // the needed name, soname or family it is about
+	Copies   []Copy // the files concerned: the one that the loader keeps first
+	What     string // what happens, one sentence
+	Advice   string // what to do, one sentence; "" when there is nothing to do
+}
+
+// Copy is one of the files a finding is about, and why it is there.
+type Copy struct {
+	Object *Object
+	Path   string      // the file; for a missing one the needed name
+	Store  string      // its store path; "" outside the store
+	Kept   bool        // the loader takes this one
+	Chains [][]*Need   // for each requester that wants it, the shortest chain of needs from the program
+	Tried  []Candidate // for a missing file: where it was searched
+}
+
+// Kind of a finding.
+type Kind string
+
+const (
+	KindMissing      Kind = "missing"       // nothing answers a need
+	KindSoname       Kind = "same-soname"   // two files want one soname: the loader keeps one
+	KindVersions     Kind = "two-versions"  // two versions of one library in one process, with exported names in common
+	KindLibc         Kind = "two-libcs"     // members of two C libraries in one process
+	KindWrongMachine Kind = "wrong-machine" // a file for another machine stands in the way
+	KindOutside      Kind = "outside-store" // a store program loads a file from outside the store
+	KindVerNeedFile  Kind = "version-file"  // a vn_file is nobody's name: the loader aborts
+	KindDuplicate    Kind = "loaded-twice"  // one soname is loaded from two files
+)
+
+// Severity of a finding; its order is the order of printing.
+type Severity int
+
+const (
+	Error   Severity = iota // the program does not start, or does not get the copy it was linked with
+	Warning                 // likely a mistake
+	Note                    // worth knowing
+)

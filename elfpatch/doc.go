@@ -1,0 +1,17 @@
+// Package elfpatch reads and rewrites what the dynamic loader reads in one ELF file.
+//
+// [Read] gives the facts of a file as an [Info]; [ReadSymbols] gives its dynamic symbols. [Apply]
+// takes an [Edit], the wish, and gives an [Image], a patched view of the file: its size is known,
+// it can be read at any offset and written anywhere, and the original is not touched.
+//
+// Everything is found as the loader finds it, by program headers: PT_DYNAMIC, then DT_STRTAB, then
+// PT_LOAD (gABI 5, "Program Loading and Dynamic Linking"). A file without section headers is an
+// ordinary file; where section headers are present, Apply keeps them true. Both classes, both byte
+// orders and all machines are one code path.
+//
+// Inputs are taken to be hostile: no length field is believed, and every defect is an error, a
+// [*FormatError] with the offset where it stands, never a panic.
+//
+// The package does not resolve names to files, does not look at other files, does not write to a
+// disk, and reads no debug information.
+package elfpatch

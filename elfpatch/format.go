@@ -1,0 +1,110 @@
+package elfpatch
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Sentinels that [Read] and [Apply] return, wrapped or as they are; test with errors.Is.
+var (
+	// ErrNotELF: the file does not begin with an ELF identification.
+	ErrNotELF = errors.New("not an ELF file")
+	// ErrNotDynamic: the file has no PT_DYNAMIC, so there is nothing for a loader to read or for
+	// an edit to change.
+	ErrNotDynamic = errors.New("no dynamic section: the file is statically linked")
+	// ErrUnsupported: the edit cannot be placed in this file without risk; the text says why.
+	ErrUnsupported = errors.New("unsupported edit")
+)
+
+// FormatError is a defect of an ELF file.
+type FormatError struct {
+	Off int64  // where the defect stands, an offset into the file in bytes
+	Msg string // what is wrong
+	Val any    // the offending value, nil when there is none
+}
+
+func (e *FormatError) Error() string {
+	msg := fmt.Sprintf("damaged ELF file: %s", e.Msg)
+	if e.Val != nil {
+		msg += fmt.Sprintf(" (%v)", e.Val)
+	}
+	return fmt.Sprintf("%s at offset %#x", msg, e.Off)
+}
+
+// A vaddr is a link-time virtual address and an offset is a place in the file, both in bytes. The
+// one way from the first to the second is [file.offset].
+type (
+	vaddr  uint64
+	offset int64
+)
+
+// pageSize is how much a pager reads at a time.
+const pageSize = 4096
+
+// A pager reads small ranges of a file and remembers the pages it has seen, so that the tables of
+// one file cost a handful of reads. It never allocates more than the file holds.
+type pager struct {
+	src   io.ReaderAt
+	size  int64
+	pages map[int64][]byte
+}
+
+func newPager(src io.ReaderAt, size int64) *pager {
+	return &pager{src: src, size: size, pages: map[int64][]byte{}}
+}
+
+// read returns n bytes at off, or io.ErrUnexpectedEOF when the file does not hold them all. The
+// result may be shared: do not write to it.
+func (p *pager) read(off offset, n int64) ([]byte, error) {
+	if off < 0 || n < 0 || int64(off) > p.size || n > p.size-int64(off) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	first, within := int64(off)/pageSize, int64(off)%pageSize
+	if within+n <= pageSize {
+		page, err := p.page(first)
+		if err != nil || within+n > int64(len(page)) {
+			return nil, firstError(err, io.ErrUnexpectedEOF)
+		}
+		return page[within : within+n : within+n], nil
+	}
+	buf := make([]byte, n)
+	if err := readFull(p.src, buf, int64(off)); err != nil {
+		return nil, err
+	}
+	return buf, nil
+}
+
+func (p *pager) page(i int64) ([]byte, error) {
+	if page, ok := p.pages[i]; ok {
+		return page, nil
+	}
+	page := make([]byte, min(pageSize, p.size-i*pageSize))
+	if err := readFull(p.src, page, i*pageSize); err != nil {
+		return nil, err
+	}
+	p.pages[i] = page
+	return page, nil
+}
+
+// readFull reads all of buf at off; a short read is an error, and an io.EOF that comes with a full
+// buffer is not (io.ReaderAt allows both).
+func readFull(src io.ReaderAt, buf []byte, off int64) error {
+	n, err := src.ReadAt(buf, off)
+	switch {
+	case n == len(buf):
+		return nil
+	case err == nil || errors.Is(err, io.EOF):
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

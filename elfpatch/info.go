@@ -1,0 +1,214 @@
+package elfpatch
+
+import (
+	"debug/elf"
+	"fmt"
+	"io"
+)
+
+// Info is what one ELF file says of itself to a loader. Strings are as they stand in the file:
+// tokens such as $ORIGIN are not expanded and paths are not cleaned.
+type Info struct {
+	Class      elf.Class
+	Data       elf.Data
+	OSABI      elf.OSABI
+	ABIVersion uint8
+	Type       elf.Type
+	Machine    elf.Machine
+	Flags      uint32 // e_flags, which hold the float ABI on Arm, RISC-V and MIPS
+	Entry      uint64 // an address; 0 when there is none
+
+	Segments []Segment // all program headers, in file order
+	Interp   string    // PT_INTERP; "" when there is none
+	BuildID  []byte    // NT_GNU_BUILD_ID; nil when there is none
+	Notes    []Note    // the notes of all PT_NOTE segments
+
+	Dynamic    bool     // the file has a PT_DYNAMIC; all below is zero when it has not
+	Soname     string   // DT_SONAME
+	Needed     []string // DT_NEEDED in order; duplicates are kept
+	RPath      string   // DT_RPATH; the loader ignores it when HasRunPath is set
+	HasRPath   bool
+	RunPath    string // DT_RUNPATH; an empty one has no directories but still switches DT_RPATH off
+	HasRunPath bool
+	DynFlags   elf.DynFlag  // DT_FLAGS
+	DynFlags1  elf.DynFlag1 // DT_FLAGS_1
+	Filter     []string     // DT_FILTER
+	Auxiliary  []string     // DT_AUXILIARY
+	Relr       bool         // the file has DT_RELR, which glibc reads from 2.36 on
+	TextRel    bool         // DT_TEXTREL or DF_TEXTREL
+	VerNeeds   []VerNeed
+	VerDefs    []VerDef
+}
+
+// Segment is one program header (gABI 5, "Program Header").
+type Segment struct {
+	Type   elf.ProgType
+	Flags  elf.ProgFlag
+	Off    uint64 // offset in the file, bytes
+	Vaddr  uint64 // address, bytes
+	Paddr  uint64
+	Filesz uint64 // bytes in the file
+	Memsz  uint64 // bytes in memory
+	Align  uint64 // Off and Vaddr agree modulo this
+}
+
+// Stack is PT_GNU_STACK as the kernel and the loader read it: whether the header is there, and
+// whether it asks for an executable stack.
+func (i *Info) Stack() (present, executable bool) {
+	for _, s := range i.Segments {
+		if s.Type == elf.PT_GNU_STACK {
+			return true, s.Flags&elf.PF_X != 0
+		}
+	}
+	return false, false
+}
+
+// MaxAlign is the largest p_align of the PT_LOAD segments in bytes, the largest page size on which
+// the file can be mapped; 0 when it has none.
+func (i *Info) MaxAlign() uint64 {
+	var most uint64
+	for _, s := range i.Segments {
+		if s.Type == elf.PT_LOAD {
+			most = max(most, s.Align)
+		}
+	}
+	return most
+}
+
+// IsPIE reports whether the file is a position-independent executable: ET_DYN that says so with
+// DF_1_PIE, or that asks for an interpreter and has no soname.
+func (i *Info) IsPIE() bool {
+	return i.Type == elf.ET_DYN && (i.DynFlags1&elf.DF_1_PIE != 0 || i.Interp != "" && i.Soname == "")
+}
+
+// Read reads the facts of the ELF file src of size bytes with a handful of reads; its cost does
+// not grow with the file. It returns ErrNotELF for another kind of file and a *FormatError for a
+// damaged one. A static file, an object file or a core file is no error: their Info says what they
+// are.
+func Read(src io.ReaderAt, size int64) (*Info, error) {
+	f, err := open(src, size)
+	if err != nil {
+		return nil, err
+	}
+	return f.info()
+}
+
+// file is an ELF file with its headers and dynamic section decoded; Read and Apply start from it.
+type file struct {
+	*pager
+	header
+	segments []Segment
+	dyn      dynamic
+}
+
+func open(src io.ReaderAt, size int64) (*file, error) {
+	p := newPager(src, size)
+	h, err := decodeHeader(p)
+	if err != nil {
+		return nil, err
+	}
+	f := &file{pager: p, header: h}
+	if f.segments, err = decodeSegments(p, &h); err != nil {
+		return nil, err
+	}
+	if f.typ != elf.ET_CORE { // a core's segments are its process's, not its own
+		f.dyn, err = f.readDynamic()
+	}
+	return f, err
+}
+
+// offset gives the place in the file of n bytes at address v: the one way from addresses to
+// offsets. It fails where no PT_LOAD holds them all in the file.
+func (f *file) offset(v vaddr, n int64) (offset, error) {
+	for _, s := range f.segments {
+		if s.Type != elf.PT_LOAD || uint64(v) < s.Vaddr || n < 0 {
+			continue
+		}
+		into := uint64(v) - s.Vaddr
+		if into > s.Filesz || uint64(n) > s.Filesz-into || into+s.Off < into {
+			continue
+		}
+		off := offset(into + s.Off)
+		if off < 0 || int64(off) > f.size || n > f.size-int64(off) {
+			continue
+		}
+		return off, nil
+	}
+	return 0, fmt.Errorf("address %#x (%d bytes) is in no loaded segment", uint64(v), n)
+}
+
+// at reads n bytes at address v.
+func (f *file) at(v vaddr, n int64) ([]byte, error) {
+	off, err := f.offset(v, n)
+	if err != nil {
+		return nil, err
+	}
+	return f.read(off, n)
+}
+
+// segment returns the first segment of that type, or nil.
+func (f *file) segment(t elf.ProgType) *Segment {
+	for i := range f.segments {
+		if f.segments[i].Type == t {
+			return &f.segments[i]
+		}
+	}
+	return nil
+}
+
+func (f *file) info() (*Info, error) {
+	info := &Info{
+		Class: f.class, Data: f.data, OSABI: f.osABI, ABIVersion: f.abiVersion, Type: f.typ,
+		Machine: f.machine, Flags: f.flags, Entry: uint64(f.entry), Segments: f.segments,
+	}
+	if f.typ == elf.ET_CORE {
+		return info, nil
+	}
+	var err error
+	if info.Interp, err = f.interp(); err != nil {
+		return nil, err
+	}
+	if info.Notes, err = f.notes(); err != nil {
+		return nil, err
+	}
+	info.BuildID = buildID(info.Notes)
+	if info.Dynamic = f.dyn.present; !info.Dynamic {
+		return info, nil
+	}
+	if err := f.dynamicInfo(info); err != nil {
+		return nil, err
+	}
+	return info, nil
+}
+
+// maxInterp bounds PT_INTERP: Linux takes up to PATH_MAX (fs/binfmt_elf.c: load_elf_binary).
+const maxInterp = 4096
+
+// interp reads PT_INTERP as the kernel does: by p_offset, ending in NUL.
+func (f *file) interp() (string, error) {
+	s := f.segment(elf.PT_INTERP)
+	if s == nil {
+		return "", nil
+	}
+	if s.Filesz < 2 || s.Filesz > maxInterp {
+		return "", &FormatError{Off: int64(s.Off), Msg: "PT_INTERP has an impossible length", Val: s.Filesz}
+	}
+	b, err := f.read(offset(s.Off), int64(s.Filesz))
+	if err != nil {
+		return "", &FormatError{Off: int64(s.Off), Msg: "PT_INTERP lies outside the file"}
+	}
+	if b[len(b)-1] != 0 {
+		return "", &FormatError{Off: int64(s.Off), Msg: "PT_INTERP does not end in NUL"}
+	}
+	return cString(b), nil
+}
+
+// cString is b up to its first NUL.
+func cString(b []byte) string {
+	for i, c := range b {
+		if c == 0 {
+			return string(b[:i])
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,68 @@
+package elfpatch
+
+import (
+	"bytes"
+	"debug/elf"
+)
+
+// Note is one entry of a PT_NOTE segment (gABI 5, "Note Section").
+type Note struct {
+	Name string // the owner, without its NUL
+	Type uint32
+	Desc []byte
+	Off  uint64 // where the entry stands in the file, bytes
+}
+
+// maxNotes bounds what is read of one PT_NOTE segment; real ones are under a few kilobytes.
+const maxNotes = 1 << 20
+
+const ntGNUBuildID = 3
+
+// notes decodes all PT_NOTE segments. A segment that is not well formed ends where it stops making
+// sense: no loader refuses a file for it.
+func (f *file) notes() ([]Note, error) {
+	var notes []Note
+	for _, s := range f.segments {
+		if s.Type != elf.PT_NOTE || s.Filesz > maxNotes {
+			continue
+		}
+		b, err := f.read(offset(s.Off), int64(s.Filesz))
+		if err != nil {
+			continue
+		}
+		notes = append(notes, f.decodeNotes(b, s.Off, s.Align)...)
+	}
+	return notes, nil
+}
+
+// decodeNotes splits b, which stands at off. Entries are padded to 4 bytes, or to 8 where the
+// segment's alignment says so (.note.gnu.property of 64-bit files).
+func (h *header) decodeNotes(b []byte, off, align uint64) []Note {
+	if align != 8 {
+		align = 4
+	}
+	pad := func(n uint64) uint64 { return (n + align - 1) &^ (align - 1) }
+	var notes []Note
+	for at := uint64(0); at+12 <= uint64(len(b)); {
+		namesz, descsz := uint64(h.order.Uint32(b[at:])), uint64(h.order.Uint32(b[at+4:]))
+		desc := at + pad(12+namesz)
+		if end := desc + descsz; end > uint64(len(b)) || at+12+namesz > uint64(len(b)) {
+			break
+		}
+		notes = append(notes, Note{
+			Name: cString(b[at+12 : at+12+namesz]), Type: h.order.Uint32(b[at+8:]),
+			Desc: bytes.Clone(b[desc : desc+descsz]), Off: off + at,
+		})
+		at = desc + pad(descsz)
+	}
+	return notes
+}
+
+func buildID(notes []Note) []byte {
+	for _, n := range notes {
+		if n.Name == "GNU" && n.Type == ntGNUBuildID {
+			return n.Desc
+		}
+	}
+	return nil
+}
