@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# make.sh [full] [bench]: build the real stores and the roots without Nix that the tests
+# use.  See README.md.  Store paths go to /nix/store, everything else to $STORE_DIR
+# (default: .store at the top of the repository).  What is there already is kept.
+#   full   also a bullseye root
+#   bench  also a root with a program whose closure is large
+. "$(dirname -- "$0")/lib.sh"
+full='' bench=''
+for a in "$@"; do
+  case $a in full) full=1 ;; bench) bench=1 ;; *) die "unknown argument $a: use full or bench" ;; esac
+done
+[[ $(id -u) == 0 ]] || die "needs root, to make /nix"
+for c in nix-build patchelf qemu-aarch64-static qemu-arm-static aarch64-linux-gnu-g++ g++ readelf apt-get; do
+  command -v $c >/dev/null || die "no $c: install the packages of ${HERE}/packages.txt"
+done
+mkdir -p "$STORE_DIR"/{debs,log,results,root}
+exec 9>"$STORE_DIR/.lock"
+flock 9
+step() { say "store: $* (${SECONDS} s)"; }
+
+step "downloading packages"
+debs() { # debs NAME [--only|--source] SUITE ARCH PACKAGE...
+  local name=$1 mode=(); shift
+  case $1 in --*) mode=("$1"); shift ;; esac
+  logged "debs-$name" "$HERE/debs.sh" "${mode[@]}" "$1" "$2" "$STORE_DIR/debs/$name" "${@:3}"
+}
+closure() { # closure NAME ARCH PACKAGE[=PROGRAM]...: with all Depends, and pkgs.nix
+  local name=$1 arch=$2; shift 2
+  debs "$name" bookworm "$arch" "${@%%=*}"
+  logged "nix-$name" "$HERE/gen-nix.sh" "$STORE_DIR/debs/$name" "$arch" "$@"
+}
+closure sensor arm64 libopencv-dnn406 libopencv-imgproc406 libopencv-core406 libprotobuf32 libstdc++6
+closure armhf armhf sqlite3=sqlite3
+closure bash arm64 bash=bash
+closure amd64rt amd64 zlib1g libstdc++6
+debs cvdev --only bookworm arm64 libopencv-core-dev libopencv-dnn-dev libopencv-imgproc-dev
+debs pb23 --only bullseye arm64 libprotobuf23 libprotobuf-dev
+debs pb23-protoc --only bullseye amd64 protobuf-compiler libprotoc23 libprotobuf23
+debs pb32dev --only bookworm arm64 libprotobuf-dev
+debs pb32-protoc --only bookworm amd64 protobuf-compiler libprotoc32 libprotobuf32
+debs protobuf-source --source bookworm arm64 protobuf
+debs zlib-dev --only bookworm arm64 zlib1g-dev
+debs musl --only bookworm arm64 musl
+debs musl-dev --only bookworm arm64 musl-dev
+debs static --only bookworm arm64 busybox-static
+
+step "building with Nix"
+nix_conf
+logged nix-build nix-build "$HERE/nix/all.nix" --argstr debs "$STORE_DIR/debs" -o "$STORE_DIR/.results"
+for l in "$STORE_DIR"/.results/*; do ln -sfn "$(readlink "$l")" "$STORE_DIR/results/${l##*/}"; done
+
+step "making roots"
+root() { # root NAME SUITE ARCH PACKAGE...
+  logged "root-$1" "$HERE/root.sh" "$2" "$3" "$STORE_DIR/root/$1" "${@:4}"
+}
+pi=(libc6 libc-bin base-files base-passwd bash dash coreutils findutils grep sed tar gzip zstd libgcc-s1 libstdc++6 zlib1g)
+root bookworm-arm64 bookworm arm64 "${pi[@]}"
+root bookworm-armhf bookworm armhf "${pi[@]}"
+[[ -z $full ]] || root bullseye-arm64 bullseye arm64 "${pi[@]}"
+step "done"
