@@ -9,6 +9,7 @@ import (
 // Closure is what a set of programs loads: closed under need (DT_NEEDED), not under Nix's
 // references.
 type Closure struct {
+	StoreDir string     // the directory of the Nix store inside the root
 	LinkMaps []*LinkMap // one for each program, in the order asked for
 	Objects  []*Object  // every file once, in the order in which it was first loaded
 }
@@ -31,6 +32,7 @@ type File interface {
 // LinkMap is the objects of one process in load order, and their needs. Its order is the order of
 // ldd and the global scope of symbol lookup.
 type LinkMap struct {
+	Asked  string // the program as it was asked for, an absolute path inside the root
 	Loader Loader
 	Loaded []*Loaded // the program first; ld.so at the place where a need put it
 	Needs  []*Need   // in the order in which the loader asks
@@ -44,16 +46,20 @@ func (m *LinkMap) Program() *Loaded { return m.Loaded[0] }
 type Loaded struct {
 	Object *Object
 	Path   string   // the path by which it was opened, as text: $ORIGIN is this path's directory
-	Names  []string // the names that requests have given it, without Path and soname
+	Names  []string // the names that requests have given it; its soname is among them once asked for
 	By     *Need    // the need that brought it first; nil for the program, ld.so and preloads
+
+	search searchPaths // where its own needs are searched
 }
 
-// Need is one DT_NEEDED entry of one loaded object in one link map.
+// Need is one DT_NEEDED entry of one loaded object in one link map, or a DT_FILTER or
+// DT_AUXILIARY one.
 type Need struct {
 	Name  string      // as it stands in DT_NEEDED
 	From  *Loaded     // who asks
 	To    *Loaded     // who answers; nil when nothing does
 	Rule  Rule        // why
+	Via   *Loaded     // whose DT_RPATH or DT_RUNPATH it was, else nil
 	Path  string      // the path opened, or To.Path when it was loaded already; "" when nothing answers
 	Tried []Candidate // every place looked at before, in order; only the searches that happened
 
@@ -67,27 +73,11 @@ type Need struct {
 
 // Candidate is a place that was tried and not taken.
 type Candidate struct {
-	Path string // the file, or the directory that was listed
-	Rule Rule   // which list it comes from
-	Why  string // "no such file", "wrong ELF class: ELFCLASS32", "machine EM_X86_64, not EM_AARCH64"
+	Path   string  // the file, or an element of a path list that names no directory
+	Rule   Rule    // which list it comes from
+	Why    string  // "no such file", "wrong ELF class: ELFCLASS32", "machine EM_X86_64, not EM_AARCH64"
+	Object *Object // the file that was passed over, where one for another machine was there
 }
-
-// Rule says how a name was resolved; its numbers are the order of the search (ld.so(8)).
-type Rule int
-
-const (
-	RuleNone         Rule = iota // nothing answered
-	RuleProgram                  // it is the program itself
-	RuleLoadedName               // an object already loaded was asked for by that name
-	RuleLoadedSoname             // an object already loaded has that soname
-	RuleDirect                   // the name has a slash: it is a path
-	RuleRPath                    // DT_RPATH of the requester, of one of its loaders, or of the program
-	RuleLibraryPath              // LD_LIBRARY_PATH
-	RuleRunPath                  // DT_RUNPATH of the requester
-	RuleCache                    // ld.so.cache
-	RuleDefault                  // a directory compiled into the loader
-	RuleInterp                   // it is ld.so itself, or a name that musl reserves for itself
-)
 
 // Options of a walk; the zero value is right for a program of this machine.
 type Options struct {
@@ -95,4 +85,37 @@ type Options struct {
 	StoreDir string
 	// Loader replaces what would be learnt from the program's own ld.so.
 	Loader *Loader
+}
+
+// Chain is the shortest chain of needs from the program to n, n being its last link. The walk is
+// breadth first, so who brought an object first is always one of the nearest.
+func Chain(n *Need) []*Need {
+	var chain []*Need
+	for ; n != nil; n = n.From.By {
+		chain = append(chain, n)
+	}
+	for i, j := 0, len(chain)-1; i < j; i, j = i+1, j-1 {
+		chain[i], chain[j] = chain[j], chain[i]
+	}
+	return chain
+}
+
+// NeedsOf are the needs of one object in the order in which the loader asks.
+func (m *LinkMap) NeedsOf(l *Loaded) []*Need {
+	return m.needs(func(n *Need) bool { return n.From == l })
+}
+
+// NeedsFor are the needs that one object answers, the one that brought it first.
+func (m *LinkMap) NeedsFor(l *Loaded) []*Need {
+	return m.needs(func(n *Need) bool { return n.To == l })
+}
+
+func (m *LinkMap) needs(keep func(*Need) bool) []*Need {
+	var kept []*Need
+	for _, n := range m.Needs {
+		if keep(n) {
+			kept = append(kept, n)
+		}
+	}
+	return kept
 }

@@ -1,0 +1,124 @@
+package closure
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/nixbundle/nixbundle/elfpatch"
+)
+
+// maxLoader bounds the file of a loader: glibc's has 0.2 MB, musl's, which is the whole C library,
+// less than 1 MB.
+const maxLoader = 16 << 20
+
+// learn reads what decides the search out of a loader's own file. info is the program's, interp
+// the text of its PT_INTERP.
+func learn(text []byte, interp string, info *elfpatch.Info) Loader {
+	l := usual(interp, info)
+	l.Version = version(glibcVersion.FindSubmatch(text))
+	if dirs := systemDirs(text); dirs != nil {
+		l.DefaultDirs = dirs
+		l.Lib = libToken(dirs)
+		l.CachePath = cachePath(text)
+	}
+	if !l.atLeast(2, 37) && l.Platform == "x86_64" {
+		// glibc sysdeps/x86/cpu-features.c: "haswell" and "xeon_phi" replace it on some processors.
+		l.Platform = ""
+	}
+	return l
+}
+
+// "ld.so (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36." (glibc elf/rtld.c)
+var glibcVersion = regexp.MustCompile(`ld\.so \([^)\x00]*\) \w+ release version ([0-9]+)\.([0-9]+)`)
+
+func version(m [][]byte) (v [2]int) {
+	for i := 1; i < len(m); i++ {
+		v[i-1], _ = strconv.Atoi(string(m[i]))
+	}
+	return v
+}
+
+// systemDirs finds the system_dirs array of glibc (elf/dl-load.c, SYSTEM_DIRS): the first run of
+// NUL-terminated absolute directories that end in a slash.
+func systemDirs(text []byte) []string {
+	for at := 0; ; {
+		i := bytes.Index(text[at:], []byte("\x00/"))
+		if i < 0 {
+			return nil
+		}
+		at += i + 1
+		var dirs []string
+		for run := text[at:]; ; {
+			dir, rest, ok := bytes.Cut(run, []byte{0})
+			if !ok || !isSystemDir(dir) {
+				break
+			}
+			dirs = append(dirs, string(dir))
+			run = rest
+		}
+		if dirs != nil {
+			return trimDirs(dirs)
+		}
+	}
+}
+
+// isSystemDir takes "/usr/lib/x86_64-linux-gnu/", and not the "/proc/self/fd/" of some other code.
+func isSystemDir(b []byte) bool {
+	if len(b) < 4 || len(b) > maxPath || b[0] != '/' || b[len(b)-1] != '/' {
+		return false
+	}
+	for _, c := range b {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return libComponent(string(b)) >= 0
+}
+
+func trimDirs(dirs []string) []string {
+	for i, d := range dirs {
+		dirs[i] = strings.TrimRight(d, "/")
+	}
+	return dirs
+}
+
+// cachePath finds LD_SO_CACHE (glibc elf/dl-cache.c), whose directory is that of the C library's
+// configuration; nixpkgs' glibc has one of its own, which is normally not there.
+func cachePath(text []byte) string {
+	const name = "/etc/ld.so.cache\x00"
+	for at := 0; ; {
+		i := bytes.Index(text[at:], []byte(name))
+		if i < 0 {
+			return ""
+		}
+		at += i + len(name)
+		start := bytes.LastIndexByte(text[:at-1], 0) + 1
+		if path := text[start : at-1]; path[0] == '/' && len(path) < maxPath {
+			return string(path)
+		}
+	}
+}
+
+// libToken is $LIB, which glibc compiles in as the first system directory below the prefix:
+// "lib/x86_64-linux-gnu" on Debian, "lib64" on Fedora, "lib" for nixpkgs.
+func libToken(dirs []string) string {
+	if len(dirs) == 0 {
+		return ""
+	}
+	dir := dirs[0] + "/"
+	if i := libComponent(dir); i >= 0 {
+		return strings.TrimRight(dir[i:], "/")
+	}
+	return ""
+}
+
+// libComponent is where the last component of a directory begins that starts with "lib".
+func libComponent(dir string) int {
+	i := strings.LastIndex(dir, "/lib")
+	if i < 0 {
+		return -1
+	}
+	return i + 1
+}

@@ -1,0 +1,150 @@
+package closure
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/nixbundle/nixbundle/elfpatch"
+)
+
+// objects holds every file that was read, so that each is read once and two paths to one inode are
+// one object.
+type objects struct {
+	*tree
+	bySize map[int64][]known
+}
+
+// known is an object and the identity of its file.
+type known struct {
+	object *Object
+	stat   fs.FileInfo
+}
+
+// errNotRegular: a device or a fifo; opening one may block.
+var errNotRegular = errors.New("not a regular file")
+
+// object reads the ELF file at a node; the error is that of opening it or of elfpatch.Read.
+func (o *objects) object(n *node) (*Object, error) {
+	if !n.opened {
+		n.opened = true
+		n.object, n.openErr = o.read(n)
+	}
+	return n.object, n.openErr
+}
+
+func (o *objects) read(n *node) (*Object, error) {
+	f, size, err := o.openFile(n)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	// glibc and musl compare st_dev and st_ino; a root that has none goes by the resolved path.
+	for _, k := range o.bySize[size] {
+		if os.SameFile(k.stat, st) {
+			return k.object, nil
+		}
+	}
+	info, err := elfpatch.Read(f, size)
+	if err != nil {
+		return nil, &unreadable{head: head(f), err: err}
+	}
+	object := &Object{
+		Path: n.abs(), Info: info, Size: size, Mode: st.Mode(),
+		Open: func() (File, error) {
+			f, _, err := o.openFile(n)
+			return f, err
+		},
+	}
+	o.bySize[size] = append(o.bySize[size], known{object, st})
+	return object, nil
+}
+
+// rootFile is what a root's files must be able to do.
+type rootFile interface {
+	File
+	Stat() (fs.FileInfo, error)
+}
+
+// openFile opens a regular file of the tree.
+func (t *tree) openFile(n *node) (rootFile, int64, error) {
+	if !n.mode.IsRegular() {
+		return nil, 0, errNotRegular
+	}
+	f, err := t.fsys.Open(n.path)
+	if err != nil {
+		return nil, 0, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	r, ok := f.(rootFile)
+	if !ok || !st.Mode().IsRegular() {
+		f.Close()
+		return nil, 0, fmt.Errorf("%s: %w", n.abs(), errNotRegular)
+	}
+	return r, st.Size(), nil
+}
+
+// unreadable is the error of a file that elfpatch cannot read, with what the loader looks at before
+// it looks at anything else: the first bytes.
+type unreadable struct {
+	head []byte
+	err  error
+}
+
+func (u *unreadable) Error() string { return u.err.Error() }
+func (u *unreadable) Unwrap() error { return u.err }
+
+func head(f File) []byte {
+	b, _ := readSome(f, 64)
+	return b
+}
+
+// sameBytes reports whether two objects have the same contents.
+func sameBytes(a, b *Object) (bool, error) {
+	if a == b {
+		return true, nil
+	}
+	if a.Size != b.Size {
+		return false, nil
+	}
+	fa, err := a.Open()
+	if err != nil {
+		return false, err
+	}
+	defer fa.Close()
+	fb, err := b.Open()
+	if err != nil {
+		return false, err
+	}
+	defer fb.Close()
+	return sameContents(fa, fb, a.Size)
+}
+
+func sameContents(a, b File, size int64) (bool, error) {
+	const chunk = 1 << 18
+	bufA, bufB := make([]byte, chunk), make([]byte, chunk)
+	for off := int64(0); off < size; off += chunk {
+		n := min(chunk, size-off)
+		for _, r := range []struct {
+			f   File
+			buf []byte
+		}{{a, bufA}, {b, bufB}} {
+			if got, err := r.f.ReadAt(r.buf[:n], off); int64(got) < n {
+				return false, err
+			}
+		}
+		if string(bufA[:n]) != string(bufB[:n]) {
+			return false, nil
+		}
+	}
+	return true, nil
+}

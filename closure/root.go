@@ -1,0 +1,192 @@
+package closure
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+)
+
+// OpenRoot opens a directory as the root of a walk: "/" for this machine, another one for a
+// foreign machine's files.
+func OpenRoot(dir string) (fs.FS, error) {
+	if filepath.Clean(dir) == "/" {
+		return os.DirFS("/"), nil
+	}
+	// os.Root keeps a root closed even while somebody swaps its links under us.
+	r, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return r.FS(), nil
+}
+
+// tree is a root with what has been learnt of it. Links are resolved here, component by component,
+// so that an absolute link counts from the root and ".." stops at it.
+type tree struct {
+	fsys fs.FS
+	top  *node
+}
+
+// node is one name of the tree.
+type node struct {
+	path   string // as io/fs wants it: no leading slash, "." for the root
+	parent *node
+	mode   fs.FileMode // the type bits
+	target string      // of a symbolic link
+	err    error       // why it cannot be reached
+	kids   map[string]*node
+
+	listed bool                   // the directory has been read, or cannot be
+	names  map[string]fs.FileMode // its names; nil when it cannot be listed
+
+	opened  bool // for a regular file: it has been read, or cannot be
+	object  *Object
+	openErr error
+}
+
+const (
+	maxLinks = 40  // Linux fs/namei.c: MAXSYMLINKS
+	maxName  = 255 // NAME_MAX
+	maxPath  = 4096
+)
+
+func newTree(fsys fs.FS) *tree {
+	top := &node{path: ".", mode: fs.ModeDir}
+	top.parent = top // path_resolution(7): the root's ".." is the root
+	return &tree{fsys: fsys, top: top}
+}
+
+// walk resolves an absolute path inside the root, following links to the end.
+func (t *tree) walk(path string) (*node, error) {
+	if len(path) >= maxPath {
+		return nil, syscall.ENAMETOOLONG
+	}
+	links := 0
+	return t.follow(t.top, path, &links)
+}
+
+// follow resolves rest, counted from dir (path_resolution(7)).
+func (t *tree) follow(dir *node, rest string, links *int) (*node, error) {
+	for more := true; more; {
+		var name string
+		name, rest, more = strings.Cut(rest, "/")
+		if !dir.mode.IsDir() {
+			return nil, syscall.ENOTDIR
+		}
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			dir = dir.parent
+			continue
+		}
+		kid, err := t.kid(dir, name)
+		if err == nil && kid.mode&fs.ModeSymlink != 0 {
+			kid, err = t.link(dir, kid, links)
+		}
+		if err != nil {
+			return nil, err
+		}
+		dir = kid
+	}
+	return dir, nil
+}
+
+// link follows the symbolic link kid of dir.
+func (t *tree) link(dir, kid *node, links *int) (*node, error) {
+	if *links++; *links > maxLinks {
+		return nil, syscall.ELOOP
+	}
+	switch {
+	case kid.target == "":
+		return nil, fs.ErrNotExist
+	case kid.target[0] == '/':
+		dir = t.top
+	}
+	return t.follow(dir, kid.target, links)
+}
+
+// kid is the entry of a directory by that name, a link as itself. Where the directory has been
+// listed, the list answers; else one lstat does.
+func (t *tree) kid(dir *node, name string) (*node, error) {
+	if k, ok := dir.kids[name]; ok {
+		return k, k.err
+	}
+	if len(name) > maxName {
+		return nil, syscall.ENAMETOOLONG
+	}
+	typ, known := dir.names[name]
+	if dir.names != nil && !known || !utf8.ValidString(name) {
+		return nil, fs.ErrNotExist // io/fs has no names that are not UTF-8
+	}
+	k := &node{path: name, parent: dir, mode: typ}
+	if dir != t.top {
+		k.path = dir.path + "/" + name
+	}
+	if !known {
+		var st fs.FileInfo
+		if st, k.err = fs.Lstat(t.fsys, k.path); k.err == nil {
+			k.mode = st.Mode().Type()
+		}
+	}
+	if k.err == nil && k.mode&fs.ModeSymlink != 0 {
+		k.target, k.err = fs.ReadLink(t.fsys, k.path)
+	}
+	if dir.kids == nil {
+		dir.kids = map[string]*node{}
+	}
+	dir.kids[name] = k
+	return k, k.err
+}
+
+// list reads a directory once, so that a search for many names costs one pass over it. A directory
+// that may be entered but not listed is left to be probed.
+func (t *tree) list(dir *node) {
+	if dir.listed || !dir.mode.IsDir() {
+		return
+	}
+	dir.listed = true
+	entries, err := fs.ReadDir(t.fsys, dir.path)
+	if err != nil {
+		return
+	}
+	dir.names = make(map[string]fs.FileMode, len(entries))
+	for _, e := range entries {
+		dir.names[e.Name()] = e.Type()
+	}
+}
+
+// abs is the node's absolute path, links resolved.
+func (n *node) abs() string {
+	if n.path == "." {
+		return "/"
+	}
+	return "/" + n.path
+}
+
+// readFile reads a regular file that is at most limit bytes long.
+func (t *tree) readFile(n *node, limit int64) ([]byte, error) {
+	f, size, err := t.openFile(n)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if size > limit {
+		return nil, fmt.Errorf("larger than %d bytes", limit)
+	}
+	return readSome(f, size)
+}
+
+// readSome reads the first n bytes of a file, fewer when it is shorter.
+func readSome(f File, n int64) ([]byte, error) {
+	buf := make([]byte, n)
+	got, err := f.ReadAt(buf, 0)
+	if got > 0 || n == 0 {
+		err = nil
+	}
+	return buf[:got], err
+}

@@ -1,0 +1,268 @@
+package closure
+
+import (
+	"debug/elf"
+	"slices"
+	"strings"
+)
+
+// source is one row of the search order of a loader: which lists of places it looks through for an
+// object's need.
+type source func(p *process, by *Loaded, name string) []list
+
+// glibcOrder is the order of ld.so(8), which begins with what is loaded already ([process.loaded])
+// and with names that are paths ([process.direct]); glibc elf/dl-load.c: _dl_map_object.
+var glibcOrder = []source{
+	(*process).rpathChain, // DT_RPATH of the requester and of its loaders, unless it has DT_RUNPATH
+	(*process).ownRunPath, // DT_RUNPATH of the requester only
+	(*process).cached,     // ld.so.cache
+	(*process).defaults,   // the system directories, unless DF_1_NODEFLIB
+}
+
+// list is places of one origin. A place that goes wrong other than by being absent ends its list.
+type list struct {
+	rule   Rule
+	via    *Loaded // whose list it is
+	places []place
+}
+
+// place is one element of a list: a directory, or a whole path.
+type place struct {
+	text  string     // a directory that ends in a slash, or with dir nil a path
+	dir   *directory // nil for a path
+	never string     // why it is not looked at
+}
+
+// directory is a search directory by its text.
+type directory struct {
+	node *node
+	err  error
+}
+
+// directory resolves a search directory once.
+func (w *walker) directory(text string) *directory {
+	d, ok := w.dirs[text]
+	if !ok {
+		d = &directory{}
+		d.node, d.err = w.walk(text)
+		w.dirs[text] = d
+	}
+	return d
+}
+
+// searchPaths are the lists of one object, split when they are first needed.
+type searchPaths struct {
+	split   bool
+	rpath   []list // DT_RPATH of it and of its loaders; none when it has a DT_RUNPATH
+	runPath []list
+}
+
+// resolve answers a need by glibc's or musl's rules.
+func (p *process) resolve(n *Need) error {
+	if p.m.Loader.Kind == LoaderMusl {
+		return p.resolveMusl(n)
+	}
+	name, unknown := p.expand(n.Name, n.From) // glibc elf/dl-deps.c: expand_dst
+	if unknown != "" {
+		n.Tried = append(n.Tried, Candidate{Path: n.Name, Rule: RuleDirect,
+			Why: unknown + " is decided by the machine that runs it"})
+		return nil
+	}
+	if i, rule := p.loaded(name); rule != RuleNone {
+		p.answer(n, p.all[i], rule)
+		n.Path = n.To.Path
+		p.own(n, name)
+		return nil
+	}
+	hit, err := p.search(name, n.From, &n.Tried)
+	if err != nil {
+		return p.stop(n, err)
+	}
+	if hit.object != nil {
+		p.take(n, name, hit)
+	}
+	return nil
+}
+
+// loaded looks for a name among the objects that are there (glibc elf/dl-load.c: _dl_map_object):
+// the first one that has it for its path, its requested name or its soname. No file is touched.
+func (p *process) loaded(name string) (int, Rule) {
+	i, named := p.names[name]
+	k, bySoname := p.sonames[name]
+	switch {
+	case named && (!bySoname || i <= k):
+		return i, p.ruleOf(i, RuleLoadedName)
+	case bySoname:
+		p.rename(k, name)
+		return k, p.ruleOf(k, RuleLoadedSoname)
+	}
+	return 0, RuleNone
+}
+
+func (p *process) ruleOf(i int, rule Rule) Rule {
+	switch p.all[i] {
+	case p.m.Loaded[0]:
+		return RuleProgram
+	case p.m.Interp:
+		return RuleInterp
+	}
+	return rule
+}
+
+// rename adds a name that a request has used.
+func (p *process) rename(i int, name string) {
+	l := p.all[i]
+	if !slices.Contains(l.Names, name) {
+		l.Names = append(l.Names, name)
+	}
+	p.name(i, name)
+}
+
+func (p *process) answer(n *Need, l *Loaded, rule Rule) {
+	n.To, n.Rule = l, rule
+}
+
+// hit is what a search found.
+type hit struct {
+	object *Object
+	path   string
+	rule   Rule
+	via    *Loaded
+}
+
+// take answers a need with a file that was opened. When it is one that is there already under
+// another name, that one gets the name; ld.so and the program have no file identity, the kernel
+// having mapped them (glibc elf/dl-load.c: _dl_map_object_from_fd).
+func (p *process) take(n *Need, name string, h hit) {
+	n.Rule, n.Path, n.Via = h.rule, h.path, h.via
+	if !strings.Contains(name, "/") {
+		n.Own, n.OwnPath, n.OwnRule = h.object, h.path, h.rule
+	}
+	for i, l := range p.all {
+		if l.Object == h.object && l.By != nil {
+			n.To = l
+			p.rename(i, name)
+			return
+		}
+	}
+	n.To = &Loaded{Object: h.object, Path: h.path, By: n}
+	p.create(n.To)
+	p.rename(len(p.all)-1, name)
+}
+
+// own says what the search alone would have found for a name that was loaded already.
+func (p *process) own(n *Need, name string) {
+	if name == "" || strings.Contains(name, "/") {
+		return
+	}
+	if h, err := p.search(name, n.From, nil); err == nil && h.object != nil {
+		n.Own, n.OwnPath, n.OwnRule = h.object, h.path, h.rule
+	}
+}
+
+// search looks for a name in the places that the search order gives, and notes those passed over
+// in tried unless it is nil.
+func (p *process) search(name string, by *Loaded, tried *[]Candidate) (hit, error) {
+	if strings.Contains(name, "/") {
+		return p.searchList(p.direct(name), "", tried)
+	}
+	for _, source := range p.order {
+		for _, list := range source(p, by, name) {
+			h, err := p.searchList(list, name, tried)
+			if h.object != nil || err != nil {
+				return h, err
+			}
+		}
+	}
+	return hit{}, nil
+}
+
+func (p *process) searchList(l list, name string, tried *[]Candidate) (hit, error) {
+	for _, place := range l.places {
+		object, pass, err := p.try(place, name)
+		if err != nil {
+			return hit{}, err
+		}
+		if object != nil {
+			return hit{object, place.path(name), l.rule, l.via}, nil
+		}
+		if tried != nil {
+			*tried = append(*tried, Candidate{place.path(name), l.rule, pass.why, pass.object})
+		}
+		if pass.endsList {
+			break
+		}
+	}
+	return hit{}, nil
+}
+
+// path is the text by which a place's file is opened.
+func (pl *place) path(name string) string {
+	if pl.dir == nil || pl.never != "" {
+		return pl.text
+	}
+	return pl.text + name
+}
+
+// direct is the one place of a name that is a path. A relative one counts from the current
+// directory of whoever starts the program.
+func (p *process) direct(name string) list {
+	pl := place{text: name}
+	if name[0] != '/' {
+		pl.never = "relative to the current directory"
+	}
+	return list{rule: RuleDirect, places: []place{pl}}
+}
+
+// rpathChain is DT_RPATH of the requester, of who brought it, and so on, then of the program. Each
+// one's counts only when it has no DT_RUNPATH; the requester's DT_RUNPATH turns all of it off.
+func (p *process) rpathChain(by *Loaded, _ string) []list { return p.paths(by).rpath }
+
+func (p *process) ownRunPath(by *Loaded, _ string) []list { return p.paths(by).runPath }
+
+func (p *process) paths(l *Loaded) *searchPaths {
+	s := &l.search
+	if s.split {
+		return s
+	}
+	s.split = true
+	if info := l.Object.Info; info.HasRunPath {
+		s.runPath = []list{{RuleRunPath, l, p.pathList(info.RunPath, l)}}
+		return s
+	}
+	program := p.m.Program()
+	ended := false
+	for at := l; at != nil; at = at.loader() {
+		s.rpath = append(s.rpath, p.rpath(at)...)
+		ended = at == program
+	}
+	if !ended {
+		s.rpath = append(s.rpath, p.rpath(program)...)
+	}
+	return s
+}
+
+// rpath is an object's own DT_RPATH.
+func (p *process) rpath(l *Loaded) []list {
+	info := l.Object.Info
+	if !info.HasRPath || info.HasRunPath {
+		return nil
+	}
+	return []list{{RuleRPath, l, p.pathList(info.RPath, l)}}
+}
+
+// loader is who brought an object; nil for the program and for ld.so (glibc: l_loader).
+func (l *Loaded) loader() *Loaded {
+	if l.By == nil {
+		return nil
+	}
+	return l.By.From
+}
+
+// defaults are the directories compiled into the loader (glibc: rtld_search_dirs).
+func (p *process) defaults(by *Loaded, _ string) []list {
+	if by.Object.Info.DynFlags1&elf.DF_1_NODEFLIB != 0 {
+		return nil
+	}
+	return []list{{rule: RuleDefault, places: p.system}}
+}

@@ -1,0 +1,86 @@
+package closure
+
+import (
+	"debug/elf"
+	"strings"
+
+	"github.com/nixbundle/nixbundle/elfpatch"
+)
+
+// start learns the program's loader and puts it second on the list, as rtld does before it looks
+// at the first need. It reports whether anything is to be loaded.
+func (p *process) start() bool {
+	program := p.m.Program()
+	info := program.Object.Info
+	interp := info.Interp
+	if interp == "" {
+		if interp = libraryInterp(info); interp == "" {
+			return false
+		}
+	}
+	p.m.Loader = p.loader(interp, info)
+	if p.opts.Loader != nil {
+		p.m.Loader = *p.opts.Loader
+	}
+	p.order = glibcOrder
+	if p.m.Loader.Kind == LoaderMusl {
+		p.order = muslOrder
+	} else {
+		p.name(0, "") // the program's name is empty: an empty DT_NEEDED is itself
+	}
+	for _, dir := range p.m.Loader.DefaultDirs {
+		dir = strings.TrimRight(dir, "/") + "/"
+		p.system = append(p.system, place{text: dir, dir: p.directory(dir)})
+	}
+	if n, err := p.walk(interp); err == nil && interp[0] == '/' {
+		if object, err := p.object(n); err == nil {
+			p.m.Interp = &Loaded{Object: object, Path: interp}
+			p.create(p.m.Interp)
+			if so := object.Info.Soname; so != "" {
+				p.rename(1, so)
+			}
+		}
+	}
+	return true
+}
+
+// libraryInterp is the loader that ldd would take for a library, which names none: that of its
+// ABI. A static-pie program has none either and says what it is (DF_1_PIE).
+func libraryInterp(info *elfpatch.Info) string {
+	if !info.Dynamic || info.DynFlags1&elf.DF_1_PIE != 0 {
+		return ""
+	}
+	machine := abiOf(info)
+	for _, name := range info.Needed {
+		if (name == "libc.so" || strings.HasPrefix(name, "libc.musl-")) && machine.musl != "" {
+			return "/lib/ld-musl-" + machine.musl + ".so.1"
+		}
+	}
+	if machine.interp == "" {
+		return "/lib/ld.so.1"
+	}
+	return machine.interp
+}
+
+// loader learns the loader that interp names.
+func (w *walker) loader(interp string, info *elfpatch.Info) Loader {
+	n, err := w.walk(interp)
+	if kindOf(interp) == LoaderMusl {
+		l := usual(interp, info)
+		l.DefaultDirs = w.muslSystem(interp)
+		return l
+	}
+	if err != nil {
+		return usual(interp, info)
+	}
+	if l, ok := w.loaders[n]; ok {
+		return l
+	}
+	text, err := w.readFile(n, maxLoader)
+	if err != nil {
+		return usual(interp, info)
+	}
+	l := learn(text, interp, info)
+	w.loaders[n] = l
+	return l
+}
