@@ -1,0 +1,116 @@
+package bundle
+
+import (
+	"bytes"
+	"encoding/json"
+	"path"
+	"strings"
+
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+// ManifestSchema names what a manifest's fields mean. Fields may be added under the same name; a
+// reader passes over those that it does not know.
+const ManifestSchema = "nixbundle.manifest/v1"
+
+// Manifest is the record inside a bundle, at NAME/share/nixbundle/manifest.json: what was packed,
+// from where, and what was changed. It says nothing about when, where or by whom, so the same plan
+// gives the same manifest.
+type Manifest struct {
+	Schema   string            `json:"schema"`         // ManifestSchema
+	Name     string            `json:"name"`           // the bundle's folder
+	Tool     string            `json:"tool,omitempty"` // what made the bundle, where it wants to be named
+	Programs []ManifestProgram `json:"programs"`       // in the order asked for
+	Entries  []ManifestEntry   `json:"entries"`        // sorted by path; all but the manifest itself
+	Accepted []ManifestFinding `json:"acceptedFindings"`
+}
+
+// ManifestProgram is one program of a bundle, as [Program] has it.
+type ManifestProgram struct {
+	Entry    string   `json:"entry"` // what the user starts, the path of an entry
+	ELF      string   `json:"elf"`   // the entry that holds the ELF file
+	Source   string   `json:"source"`
+	Strategy Strategy `json:"strategy"`
+	Reason   string   `json:"reason,omitempty"`
+}
+
+// ManifestEntry is one file, folder or link.
+type ManifestEntry struct {
+	Path      string   `json:"path"` // with the bundle's folder in front
+	Type      string   `json:"type"` // TypeFile, TypeFolder or TypeLink
+	Mode      string   `json:"mode"` // permissions, octal: "0755"
+	Size      int64    `json:"size,omitempty"`
+	SHA256    string   `json:"sha256,omitempty"`    // of a file, as packed, in hexadecimal
+	Link      string   `json:"link,omitempty"`      // where a link points, relative
+	SameAs    string   `json:"sameAs,omitempty"`    // the earlier file that this one is a hard link to
+	Source    string   `json:"source,omitempty"`    // the original's path; "" for a generated file
+	StorePath string   `json:"storePath,omitempty"` // the store path that the original is in
+	Edits     []Change `json:"edits,omitempty"`     // what was changed in it
+}
+
+// Types of entries.
+const (
+	TypeFile   = "file"
+	TypeFolder = "folder"
+	TypeLink   = "link" // a symbolic link
+)
+
+// ManifestFinding is a conflict that stood in the closure and was allowed.
+type ManifestFinding struct {
+	Kind    string   `json:"kind"`
+	Program string   `json:"program"`
+	Name    string   `json:"name"`
+	Paths   []string `json:"paths"` // the files concerned: the one that the loader keeps first
+	What    string   `json:"what"`
+}
+
+// manifestPath is where the manifest of a bundle called name is.
+func manifestPath(name string) string { return path.Join(name, manifestFile) }
+
+// manifestFile is where a manifest is inside the bundle's folder.
+const manifestFile = "share/nixbundle/manifest.json"
+
+// newManifest is the manifest of a plan whose entries were packed as records say.
+func newManifest(p *Plan, records []ManifestEntry, tool string) *Manifest {
+	m := &Manifest{
+		Schema: ManifestSchema, Name: p.Name, Tool: tool, Entries: records,
+		Programs: []ManifestProgram{}, Accepted: []ManifestFinding{},
+	}
+	for _, q := range p.Programs {
+		m.Programs = append(m.Programs, ManifestProgram(q))
+	}
+	for _, f := range p.Accepted {
+		paths := []string{}
+		for _, c := range f.Copies {
+			paths = append(paths, c.Path)
+		}
+		m.Accepted = append(m.Accepted, ManifestFinding{
+			Kind: string(f.Kind), Program: f.Program, Name: f.Name, Paths: paths, What: f.What,
+		})
+	}
+	return m
+}
+
+// encode is the manifest as it stands in a bundle.
+func (m *Manifest) encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(m)
+	return b.Bytes(), err
+}
+
+// storePath is the store path that an object is in, "" outside the store.
+func (p *Plan) storePath(o *closure.Object) string {
+	dir := "/nix/store"
+	if p.closure != nil {
+		dir = p.closure.StoreDir
+	}
+	rest, ok := strings.CutPrefix(o.Path, dir+"/")
+	if !ok {
+		return ""
+	}
+	entry, _, _ := strings.Cut(rest, "/")
+	return dir + "/" + entry
+}
