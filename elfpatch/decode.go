@@ -10,6 +10,8 @@ package elfpatch
 import (
 	"debug/elf"
 	"encoding/binary"
+	"errors"
+	"io"
 
 	saferwall "github.com/saferwall/elf"
 )
@@ -61,7 +63,12 @@ func (h *header) layout() layout {
 // decodeHeader decodes the ELF header at the start of p.
 func decodeHeader(p *pager) (header, error) {
 	ident, err := p.read(0, elf.EI_NIDENT)
-	if err != nil || string(ident[:4]) != elf.ELFMAG {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return header{}, ErrNotELF
+	case err != nil:
+		return header{}, err
+	case string(ident[:4]) != elf.ELFMAG:
 		return header{}, ErrNotELF
 	}
 	size := layout64.ehdr
@@ -70,7 +77,7 @@ func decodeHeader(p *pager) (header, error) {
 	}
 	raw, err := p.read(0, size)
 	if err != nil {
-		return header{}, &FormatError{Off: 0, Msg: "file is shorter than its ELF header", Val: p.size}
+		return header{}, damage(0, "ELF header", err)
 	}
 	parser, err := saferwall.NewBytes(raw)
 	if err != nil {
@@ -92,7 +99,9 @@ func decodeHeader(p *pager) (header, error) {
 		return header{}, &FormatError{Off: 0, Msg: "program header size is not that of the class", Val: phentsize}
 	}
 	if h.phnum == pnXNum {
-		return header{}, &FormatError{Off: 0, Msg: "more than 65534 program headers"}
+		if h.phnum, err = h.manySegments(p); err != nil {
+			return header{}, err
+		}
 	}
 	if h.shnum > 0 && int64(shentsize) != h.layout().shdr {
 		// The loader never reads them (gABI 4); neither do we when they cannot be right.
@@ -101,8 +110,25 @@ func decodeHeader(p *pager) (header, error) {
 	return h, nil
 }
 
-// pnXNum is PN_XNUM: the real count stands in section header 0 (gABI 4, e_phnum).
-const pnXNum = 0xffff
+const (
+	pnXNum      = 0xffff  // PN_XNUM
+	maxSegments = 1 << 20 // more than Linux lets a process map by far (vm.max_map_count)
+)
+
+// manySegments is the number of program headers of a core file with more than e_phnum can hold: it
+// stands in sh_info of section header 0 (gABI 4, e_phnum). The kernel runs no such file.
+func (h *header) manySegments(p *pager) (int, error) {
+	l := h.layout()
+	first, err := p.read(h.shoff, l.shdr)
+	if err != nil {
+		return 0, damage(h.shoff, "section header 0", err)
+	}
+	n := h.order.Uint32(first[8+4*l.word+4:]) // after two words, four of the address's size, sh_link
+	if h.typ != elf.ET_CORE || n > maxSegments {
+		return 0, &FormatError{Off: int64(h.shoff), Msg: "too many program headers", Val: n}
+	}
+	return int(n), nil
+}
 
 // fill copies the header of either class and returns e_phentsize and e_shentsize.
 func (h *header) fill(parser *saferwall.Parser) (phentsize, shentsize uint16) {
@@ -127,11 +153,25 @@ func decodeSegments(p *pager, h *header) ([]Segment, error) {
 	}
 	table, err := p.read(h.phoff, int64(h.phnum)*h.layout().phdr)
 	if err != nil {
-		return nil, &FormatError{Off: int64(h.phoff), Msg: "program header table lies outside the file", Val: h.phnum}
+		return nil, damage(h.phoff, "program header table", err)
 	}
+	segments := make([]Segment, 0, h.phnum)
+	for len(table) > 0 { // e_phnum has 16 bits
+		n := min(len(table), 1<<15*int(h.layout().phdr))
+		if segments, err = appendSegments(segments, h, table[:n]); err != nil {
+			return nil, err
+		}
+		table = table[n:]
+	}
+	return segments, nil
+}
+
+// appendSegments decodes a piece of the program header table.
+func appendSegments(segments []Segment, h *header, table []byte) ([]Segment, error) {
+	phnum := uint16(int64(len(table)) / h.layout().phdr)
 	parser, err := tableParser(h, table, func(e *saferwall.File) {
-		e.Header32.Phoff, e.Header32.Phnum, e.Header32.Phentsize = 0, uint16(h.phnum), uint16(layout32.phdr)
-		e.Header64.Phoff, e.Header64.Phnum, e.Header64.Phentsize = 0, uint16(h.phnum), uint16(layout64.phdr)
+		e.Header32.Phoff, e.Header32.Phnum, e.Header32.Phentsize = 0, phnum, uint16(layout32.phdr)
+		e.Header64.Phoff, e.Header64.Phnum, e.Header64.Phentsize = 0, phnum, uint16(layout64.phdr)
 	})
 	if err != nil {
 		return nil, err
@@ -139,7 +179,6 @@ func decodeSegments(p *pager, h *header) ([]Segment, error) {
 	if err := parser.ParseELFProgramHeaders(saferwall.Class(h.class)); err != nil {
 		return nil, &FormatError{Off: int64(h.phoff), Msg: "program header table: " + err.Error()}
 	}
-	segments := make([]Segment, 0, h.phnum)
 	for _, s := range parser.F.ProgramHeaders32 {
 		segments = append(segments, Segment{
 			Type: elf.ProgType(s.Type), Flags: elf.ProgFlag(s.Flags), Off: uint64(s.Off), Vaddr: uint64(s.Vaddr),

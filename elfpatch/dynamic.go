@@ -1,6 +1,7 @@
 package elfpatch
 
 import (
+	"bytes"
 	"debug/elf"
 )
 
@@ -11,6 +12,8 @@ const (
 	dtFilter  = elf.DynTag(0x7fffffff)
 	dtAux     = elf.DynTag(0x7ffffffd)
 	dtGNUHash = elf.DynTag(0x6ffffef5)
+
+	unknownTag = -1
 )
 
 // dynEntry is one entry of the dynamic section; val is an address, a size or an offset into the
@@ -27,7 +30,18 @@ type dynamic struct {
 	addr    vaddr      // and in memory
 	entries []dynEntry // without the DT_NULL
 	room    int        // entries that fit in PT_DYNAMIC, the terminating DT_NULL included
+	strings stringTable
 }
+
+// stringTable is where DT_STRTAB is, and its DT_STRSZ where there is one.
+type stringTable struct {
+	addr             vaddr
+	size             uint64
+	present, hasSize bool
+}
+
+// maxDynamic bounds the dynamic section in bytes; real ones are under a few kilobytes.
+const maxDynamic = 1 << 20
 
 // value returns the entry of a tag that may stand once; of several the last counts (glibc
 // elf/get-dynamic-info.h: elf_get_dynamic_info).
@@ -40,27 +54,40 @@ func (d *dynamic) value(tag elf.DynTag) (uint64, bool) {
 	return 0, false
 }
 
+// dynamicSegment is the PT_DYNAMIC that counts: the last with content. A separate debug file has
+// the header only (glibc elf/dl-load.c: _dl_map_object_from_fd, "Debuginfo only files").
+func (f *file) dynamicSegment() *Segment {
+	for i := len(f.segments) - 1; i >= 0; i-- {
+		if s := &f.segments[i]; s.Type == elf.PT_DYNAMIC && s.Filesz > 0 {
+			return s
+		}
+	}
+	return nil
+}
+
 // readDynamic decodes PT_DYNAMIC. The loader finds it by address, so we do (glibc
-// elf/dl-load.c: _dl_map_object_from_fd, l_ld); it ends at DT_NULL, or here at the segment's end.
+// elf/dl-load.c: _dl_map_object_from_fd, l_ld). It ends at DT_NULL: the loader would read on
+// without one, past the segment; here that is a defect.
 func (f *file) readDynamic() (dynamic, error) {
-	s := f.segment(elf.PT_DYNAMIC)
+	s := f.dynamicSegment()
 	if s == nil {
 		return dynamic{}, nil
 	}
 	size := f.layout().dyn
-	n := int64(min(s.Filesz, uint64(f.size))) / size
+	n := int64(min(s.Filesz, uint64(f.size), maxDynamic)) / size
 	off, err := f.offset(vaddr(s.Vaddr), n*size)
 	if err != nil {
-		return dynamic{}, &FormatError{Off: int64(s.Off), Msg: "PT_DYNAMIC: " + err.Error()}
+		return dynamic{}, damage(offset(s.Off), "PT_DYNAMIC", err)
 	}
 	table, err := f.read(off, n*size)
 	if err != nil {
-		return dynamic{}, &FormatError{Off: int64(off), Msg: "PT_DYNAMIC lies outside the file"}
+		return dynamic{}, damage(off, "PT_DYNAMIC", err)
 	}
 	d := dynamic{present: true, off: off, addr: vaddr(s.Vaddr), room: int(n)}
 	for ; len(table) > 0; table = table[size:] {
 		e := f.dynEntry(table)
 		if e.tag == elf.DT_NULL {
+			d.strings = d.stringTable()
 			return d, nil
 		}
 		d.entries = append(d.entries, e)
@@ -68,12 +95,25 @@ func (f *file) readDynamic() (dynamic, error) {
 	return dynamic{}, &FormatError{Off: int64(off), Msg: "dynamic section does not end in DT_NULL", Val: n}
 }
 
+func (d *dynamic) stringTable() stringTable {
+	var t stringTable
+	var addr uint64
+	addr, t.present = d.value(elf.DT_STRTAB)
+	t.addr = vaddr(addr)
+	t.size, t.hasSize = d.value(elf.DT_STRSZ)
+	return t
+}
+
 // dynEntry decodes one entry; tags are signed (gABI 5: d_tag is Elf32_Sword, Elf64_Sxword).
 func (h *header) dynEntry(b []byte) dynEntry {
 	if h.class == elf.ELFCLASS32 {
 		return dynEntry{elf.DynTag(int32(h.order.Uint32(b))), uint64(h.order.Uint32(b[4:]))}
 	}
-	return dynEntry{elf.DynTag(h.order.Uint64(b)), h.order.Uint64(b[8:])}
+	tag := int64(h.order.Uint64(b))
+	if int64(elf.DynTag(tag)) != tag {
+		tag = unknownTag // DynTag is an int, which has 32 bits on some hosts
+	}
+	return dynEntry{elf.DynTag(tag), h.order.Uint64(b[8:])}
 }
 
 // word decodes an address-sized number.
@@ -84,43 +124,59 @@ func (h *header) word(b []byte) uint64 {
 	return h.order.Uint64(b)
 }
 
-// maxString bounds one string of the dynamic string table.
-const maxString = 1 << 20
+// One string of the dynamic string table, and all that are read of one file, are bounded: many
+// entries of a hostile file may name one long string.
+const (
+	maxString  = 1 << 20
+	maxStrings = 4 << 20
+)
 
 // str reads the string at offset o of the dynamic string table (DT_STRTAB).
 func (f *file) str(o uint64) (string, error) {
-	base, ok := f.dyn.value(elf.DT_STRTAB)
-	if !ok {
+	t := &f.dyn.strings
+	if !t.present {
 		return "", &FormatError{Off: int64(f.dyn.off), Msg: "dynamic section has no DT_STRTAB"}
 	}
-	size, hasSize := f.dyn.value(elf.DT_STRSZ)
-	if hasSize && o >= size {
+	if t.hasSize && o >= t.size || t.addr+vaddr(o) < t.addr {
 		return "", &FormatError{Off: int64(f.dyn.off), Msg: "string offset outside DT_STRSZ", Val: o}
 	}
-	start, err := f.offset(vaddr(base+o), 1)
+	start, err := f.offset(t.addr+vaddr(o), 1)
 	if err != nil {
-		return "", &FormatError{Off: int64(f.dyn.off), Msg: "string table: " + err.Error(), Val: o}
+		return "", damage(f.dyn.off, "string table", err)
 	}
 	limit := int64(maxString)
-	if hasSize {
-		limit = min(limit, int64(min(size-o, maxString)))
+	if t.hasSize {
+		limit = int64(min(t.size-o, maxString))
 	}
+	text, err := f.untilNUL(start, limit)
+	if err != nil {
+		return "", err
+	}
+	if f.text += len(text); f.text > maxStrings {
+		return "", &FormatError{Off: int64(start), Msg: "strings are longer than 4 MiB together"}
+	}
+	return text, nil
+}
+
+// untilNUL reads the string of less than limit bytes that begins at start.
+func (f *file) untilNUL(start offset, limit int64) (string, error) {
 	var text []byte
 	for at := start; int64(len(text)) < limit; {
 		// To the end of the page: strings of one table share pages, so this is rarely a read.
 		n := min(pageSize-int64(at)%pageSize, f.size-int64(at), limit-int64(len(text)))
-		b, err := f.read(at, n)
-		if err != nil || n == 0 {
+		if n <= 0 {
 			break
 		}
-		for i, c := range b {
-			if c == 0 {
-				return string(append(text, b[:i]...)), nil
-			}
+		b, err := f.read(at, n)
+		if err != nil {
+			return "", damage(at, "string table", err)
+		}
+		if i := bytes.IndexByte(b, 0); i >= 0 {
+			return string(append(text, b[:i]...)), nil
 		}
 		text, at = append(text, b...), at+offset(n)
 	}
-	return "", &FormatError{Off: int64(start), Msg: "string does not end in NUL", Val: o}
+	return "", &FormatError{Off: int64(start), Msg: "string does not end in NUL"}
 }
 
 // dynamicInfo fills the part of an Info that the dynamic section gives.

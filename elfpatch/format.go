@@ -24,6 +24,29 @@ type FormatError struct {
 	Val any    // the offending value, nil when there is none
 }
 
+// damage is what a failed access says of the file: that an address is not mapped, or a range not in
+// the file, is a defect; a failure to read is none and is returned as it is.
+func damage(off offset, what string, err error) error {
+	var outside *addressError
+	switch {
+	case errors.As(err, &outside):
+		return &FormatError{Off: int64(off), Msg: what + ": " + err.Error()}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &FormatError{Off: int64(off), Msg: what + " lies outside the file"}
+	}
+	return err
+}
+
+// addressError tells of n bytes at an address that the file does not fill.
+type addressError struct {
+	addr vaddr
+	n    int64
+}
+
+func (e *addressError) Error() string {
+	return fmt.Sprintf("address %#x (%d bytes) is in no loaded segment", uint64(e.addr), e.n)
+}
+
 func (e *FormatError) Error() string {
 	msg := fmt.Sprintf("damaged ELF file: %s", e.Msg)
 	if e.Val != nil {
@@ -39,8 +62,10 @@ type (
 	offset int64
 )
 
-// pageSize is how much a pager reads at a time.
-const pageSize = 4096
+const (
+	pageSize = 4096 // how much a pager reads at a time
+	maxPages = 1024 // how many it keeps
+)
 
 // A pager reads small ranges of a file and remembers the pages it has seen, so that the tables of
 // one file cost a handful of reads. It never allocates more than the file holds.
@@ -79,10 +104,15 @@ func (p *pager) page(i int64) ([]byte, error) {
 	if page, ok := p.pages[i]; ok {
 		return page, nil
 	}
+	if len(p.pages) >= maxPages { // the tables of no sound file are so far apart
+		clear(p.pages)
+	}
 	page := make([]byte, min(pageSize, p.size-i*pageSize))
-	if err := readFull(p.src, page, i*pageSize); err != nil {
+	n, err := p.src.ReadAt(page, i*pageSize)
+	if n < len(page) && err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
+	page = page[:n] // less where the file has shrunk since its size was taken
 	p.pages[i] = page
 	return page, nil
 }

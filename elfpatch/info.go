@@ -2,8 +2,8 @@ package elfpatch
 
 import (
 	"debug/elf"
-	"fmt"
 	"io"
+	"slices"
 )
 
 // Info is what one ELF file says of itself to a loader. Strings are as they stand in the file:
@@ -23,7 +23,7 @@ type Info struct {
 	BuildID  []byte    // NT_GNU_BUILD_ID; nil when there is none
 	Notes    []Note    // the notes of all PT_NOTE segments
 
-	Dynamic    bool     // the file has a PT_DYNAMIC; all below is zero when it has not
+	Dynamic    bool     // the file has a PT_DYNAMIC with content; all below is zero when it has not
 	Soname     string   // DT_SONAME
 	Needed     []string // DT_NEEDED in order; duplicates are kept
 	RPath      string   // DT_RPATH; the loader ignores it when HasRunPath is set
@@ -53,14 +53,15 @@ type Segment struct {
 }
 
 // Stack is PT_GNU_STACK as the kernel and the loader read it: whether the header is there, and
-// whether it asks for an executable stack.
+// whether it asks for an executable stack. Of several the last counts (fs/binfmt_elf.c:
+// load_elf_binary; glibc elf/dl-load.c: _dl_map_object_from_fd).
 func (i *Info) Stack() (present, executable bool) {
 	for _, s := range i.Segments {
 		if s.Type == elf.PT_GNU_STACK {
-			return true, s.Flags&elf.PF_X != 0
+			present, executable = true, s.Flags&elf.PF_X != 0
 		}
 	}
-	return false, false
+	return present, executable
 }
 
 // MaxAlign is the largest p_align of the PT_LOAD segments in bytes, the largest page size on which
@@ -99,6 +100,7 @@ type file struct {
 	header
 	segments []Segment
 	dyn      dynamic
+	text     int // how many bytes of strings were read
 }
 
 func open(src io.ReaderAt, size int64) (*file, error) {
@@ -118,9 +120,10 @@ func open(src io.ReaderAt, size int64) (*file, error) {
 }
 
 // offset gives the place in the file of n bytes at address v: the one way from addresses to
-// offsets. It fails where no PT_LOAD holds them all in the file.
+// offsets. It fails where no PT_LOAD holds them all in the file. Where several do, the last counts:
+// it is mapped over the others (glibc elf/dl-map-segments.h: _dl_map_segments, MAP_FIXED).
 func (f *file) offset(v vaddr, n int64) (offset, error) {
-	for _, s := range f.segments {
+	for _, s := range slices.Backward(f.segments) {
 		if s.Type != elf.PT_LOAD || uint64(v) < s.Vaddr || n < 0 {
 			continue
 		}
@@ -134,7 +137,7 @@ func (f *file) offset(v vaddr, n int64) (offset, error) {
 		}
 		return off, nil
 	}
-	return 0, fmt.Errorf("address %#x (%d bytes) is in no loaded segment", uint64(v), n)
+	return 0, &addressError{v, n}
 }
 
 // at reads n bytes at address v.
@@ -184,10 +187,11 @@ func (f *file) info() (*Info, error) {
 // maxInterp bounds PT_INTERP: Linux takes up to PATH_MAX (fs/binfmt_elf.c: load_elf_binary).
 const maxInterp = 4096
 
-// interp reads PT_INTERP as the kernel does: by p_offset, ending in NUL.
+// interp reads PT_INTERP as the kernel does: the first, by p_offset, ending in NUL. A separate
+// debug file has the header but not the content (objcopy --only-keep-debug).
 func (f *file) interp() (string, error) {
 	s := f.segment(elf.PT_INTERP)
-	if s == nil {
+	if s == nil || s.Filesz == 0 {
 		return "", nil
 	}
 	if s.Filesz < 2 || s.Filesz > maxInterp {
@@ -195,7 +199,7 @@ func (f *file) interp() (string, error) {
 	}
 	b, err := f.read(offset(s.Off), int64(s.Filesz))
 	if err != nil {
-		return "", &FormatError{Off: int64(s.Off), Msg: "PT_INTERP lies outside the file"}
+		return "", damage(offset(s.Off), "PT_INTERP", err)
 	}
 	if b[len(b)-1] != 0 {
 		return "", &FormatError{Off: int64(s.Off), Msg: "PT_INTERP does not end in NUL"}

@@ -3,6 +3,8 @@ package elfpatch
 import (
 	"bytes"
 	"debug/elf"
+	"errors"
+	"io"
 )
 
 // Note is one entry of a PT_NOTE segment (gABI 5, "Note Section").
@@ -13,7 +15,7 @@ type Note struct {
 	Off  uint64 // where the entry stands in the file, bytes
 }
 
-// maxNotes bounds what is read of one PT_NOTE segment; real ones are under a few kilobytes.
+// maxNotes bounds what is read of all PT_NOTE segments in bytes; real ones are under a few kilobytes.
 const maxNotes = 1 << 20
 
 const ntGNUBuildID = 3
@@ -22,14 +24,19 @@ const ntGNUBuildID = 3
 // sense: no loader refuses a file for it.
 func (f *file) notes() ([]Note, error) {
 	var notes []Note
+	left := uint64(maxNotes)
 	for _, s := range f.segments {
-		if s.Type != elf.PT_NOTE || s.Filesz > maxNotes {
+		if s.Type != elf.PT_NOTE || s.Filesz > left {
 			continue
 		}
 		b, err := f.read(offset(s.Off), int64(s.Filesz))
-		if err != nil {
+		switch {
+		case errors.Is(err, io.ErrUnexpectedEOF):
 			continue
+		case err != nil:
+			return nil, err
 		}
+		left -= s.Filesz
 		notes = append(notes, f.decodeNotes(b, s.Off, s.Align)...)
 	}
 	return notes, nil

@@ -1,6 +1,9 @@
 package elfpatch
 
-import "debug/elf"
+import (
+	"debug/elf"
+	"errors"
+)
 
 // VerNeed is what a file needs of one other file (DT_VERNEED; LSB "Symbol Versioning"). At start
 // the loader wants File to be the name of something it has loaded, and aborts if it is not
@@ -26,6 +29,8 @@ type VerDef struct {
 }
 
 const (
+	versymHidden = 1 << 15
+
 	verFlgBase = 1
 	verFlgWeak = 2
 
@@ -47,7 +52,9 @@ type verNeedRecord struct {
 }
 
 type verNeedAux struct {
-	name uint64 // vna_name, an offset into the string table
+	addr   vaddr  // of the record
+	name   uint64 // vna_name, an offset into the string table
+	hidden bool   // bit 15 of vna_other
 }
 
 func (f *file) verNeeds() ([]VerNeed, error) {
@@ -62,7 +69,8 @@ func (f *file) verNeeds() ([]VerNeed, error) {
 	return needs, nil
 }
 
-// verNeedRecords walks DT_VERNEED, following vn_next and vna_next.
+// verNeedRecords walks DT_VERNEED as the loader does: along vn_next and vna_next to their ends,
+// whatever DT_VERNEEDNUM and vn_cnt say (glibc elf/dl-version.c: _dl_check_map_versions).
 func (f *file) verNeedRecords() ([]verNeedRecord, error) {
 	at, ok := f.dyn.value(elf.DT_VERNEED)
 	if !ok {
@@ -79,11 +87,14 @@ func (f *file) verNeedRecords() ([]verNeedRecord, error) {
 		if r.File, err = f.str(r.file); err != nil {
 			return nil, err
 		}
-		if total += int(f.order.Uint16(b[2:])) + 1; total > maxVersions {
-			return nil, f.verError("DT_VERNEED", errTooMany)
+		if version := f.order.Uint16(b); version != 1 {
+			return nil, &FormatError{Off: int64(f.dyn.off), Msg: "DT_VERNEED: unknown vn_version", Val: version}
 		}
-		if err := f.verNeedAux(&r, at+uint64(f.order.Uint32(b[8:])), f.order.Uint16(b[2:])); err != nil {
+		if err := f.verNeedAux(&r, at+uint64(f.order.Uint32(b[8:])), maxVersions-total); err != nil {
 			return nil, err
+		}
+		if total += len(r.aux) + 1; total > maxVersions {
+			return nil, f.verError("DT_VERNEED", errTooMany)
 		}
 		records = append(records, r)
 		next := f.order.Uint32(b[12:])
@@ -94,8 +105,9 @@ func (f *file) verNeedRecords() ([]verNeedRecord, error) {
 	}
 }
 
-func (f *file) verNeedAux(r *verNeedRecord, at uint64, count uint16) error {
-	for range count {
+// verNeedAux adds the versions of one record, at most limit of them.
+func (f *file) verNeedAux(r *verNeedRecord, at uint64, limit int) error {
+	for range limit {
 		b, err := f.at(vaddr(at), verNeedAuxSize)
 		if err != nil {
 			return f.verError("DT_VERNEED", err)
@@ -106,16 +118,16 @@ func (f *file) verNeedAux(r *verNeedRecord, at uint64, count uint16) error {
 			return err
 		}
 		r.Versions = append(r.Versions, VerNeedVersion{
-			Name: text, Weak: f.order.Uint16(b[4:])&verFlgWeak != 0, Index: f.order.Uint16(b[6:]) & 0x7fff,
+			Name: text, Weak: f.order.Uint16(b[4:])&verFlgWeak != 0, Index: f.order.Uint16(b[6:]) &^ versymHidden,
 		})
-		r.aux = append(r.aux, verNeedAux{name: name})
+		r.aux = append(r.aux, verNeedAux{addr: vaddr(at), name: name, hidden: f.order.Uint16(b[6:])&versymHidden != 0})
 		next := f.order.Uint32(b[12:])
 		if next == 0 {
 			return nil
 		}
 		at += uint64(next)
 	}
-	return nil
+	return f.verError("DT_VERNEED", errTooMany)
 }
 
 // verDefs walks DT_VERDEF, following vd_next; the first vda_name is the version's name.
@@ -130,8 +142,13 @@ func (f *file) verDefs() ([]VerDef, error) {
 		if err != nil {
 			return nil, f.verError("DT_VERDEF", err)
 		}
+		if version := f.order.Uint16(b); version != 1 {
+			return nil, &FormatError{Off: int64(f.dyn.off), Msg: "DT_VERDEF: unknown vd_version", Val: version}
+		}
 		flags := f.order.Uint16(b[2:])
-		d := VerDef{Base: flags&verFlgBase != 0, Weak: flags&verFlgWeak != 0, Index: f.order.Uint16(b[4:]) & 0x7fff}
+		d := VerDef{
+			Base: flags&verFlgBase != 0, Weak: flags&verFlgWeak != 0, Index: f.order.Uint16(b[4:]) &^ versymHidden,
+		}
 		aux, err := f.at(vaddr(at+uint64(f.order.Uint32(b[12:]))), verDefAuxSize)
 		if err != nil {
 			return nil, f.verError("DT_VERDEF", err)
@@ -150,8 +167,11 @@ func (f *file) verDefs() ([]VerDef, error) {
 	}
 }
 
-var errTooMany = &FormatError{Msg: "chain does not end"}
+var errTooMany = errors.New("chain does not end")
 
 func (f *file) verError(table string, err error) error {
-	return &FormatError{Off: int64(f.dyn.off), Msg: table + ": " + err.Error()}
+	if errors.Is(err, errTooMany) {
+		return &FormatError{Off: int64(f.dyn.off), Msg: table + ": " + err.Error()}
+	}
+	return damage(f.dyn.off, table, err)
 }

@@ -50,8 +50,7 @@ func machineOf(m elf.Machine) machine {
 // hashWord is the size of one entry of DT_HASH: 4, but 8 on two 64-bit machines (glibc
 // sysdeps/s390/s390-64/bits/elfclass.h and sysdeps/alpha/bits/elfclass.h, Elf_Symndx).
 func hashWord(class elf.Class, m elf.Machine) int {
-	const alpha = 0x9026 // the number that is in use, not EM_ALPHA_STD
-	if class == elf.ELFCLASS64 && (m == elf.EM_S390 || m == alpha) {
+	if class == elf.ELFCLASS64 && (m == elf.EM_S390 || m == elf.EM_ALPHA) {
 		return 8
 	}
 	return 4

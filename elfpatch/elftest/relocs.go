@@ -104,7 +104,7 @@ func (w *writer) addData() {
 func (w *writer) text() []byte {
 	b := []byte{}
 	if w.isProgram() {
-		b = pad(append(b, w.exit...), 16)
+		b = pad(append(b, or(w.exit, "\x00")...), 16)
 	}
 	if w.Static {
 		return b
@@ -121,7 +121,7 @@ func (w *writer) text() []byte {
 func (w *writer) room(n int, home string) uint64 {
 	var at uint64
 	if home == ".text" && w.isProgram() {
-		at = alignUp(uint64(len(w.exit)), 16)
+		at = alignUp(max(uint64(len(w.exit)), 1), 16)
 	}
 	for _, s := range w.symbols[:n] {
 		if !s.Undefined && s.home() == home {
