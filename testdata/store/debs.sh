@@ -6,6 +6,7 @@
 #   --only    the named packages and nothing else
 #   --source  the upstream tarballs of the source packages instead, names untouched
 # Idempotent: what DIR holds already is not looked up again.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 mode=closure
 case $1 in --only | --source) mode=${1#--}; shift ;; esac
@@ -40,10 +41,8 @@ Dir::Etc::main "/dev/null";
 Dir::Etc::preferencesparts "/dev/null";
 Acquire::Languages "none";
 Acquire::Retries "3";
+APT::Update::Error-Mode "any";
 CONF
-fi
-# Lists of another day may name packages that the mirror has replaced since.
-if [[ -z $(find "$apt" -maxdepth 1 -name ok -mmin -720) ]]; then
   apt-get -q update
   touch "$apt/ok"
 fi

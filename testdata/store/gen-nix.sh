@@ -3,6 +3,7 @@
 # every Debian package in DIR (of debs.sh) that one of ROOT reaches over DT_NEEDED.  The
 # edges come from the ELF files and not from Debian's Depends, which have cycles
 # (libc6 <-> libgcc-s1).  ROOT is PACKAGE, or PACKAGE=PROGRAM for one program of it.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 dir=$1 arch=$2; shift 2
 first="# Written by gen-nix.sh for $arch $*"

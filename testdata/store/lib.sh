@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Settings and helpers of the scripts in this folder.  Source it, do not run it.
 #
 # Nothing here touches the machine's own apt or Nix settings: apt runs with private
@@ -42,9 +42,17 @@ is_elf() {
   [[ -f $1 && ! -L $1 ]] && [[ $(head -c4 -- "$1" | od -An -tx1 | tr -d ' \n') == 7f454c46 ]]
 }
 
-# nix_conf: a single-user Nix at the real /nix/store, without daemon, build users, sandbox
-# or substituter; root builds with Debian's tools from /usr.
-nix_conf() {
-  mkdir -p "$NIX_CONF_DIR"
+# begin: one run at a time in $STORE_DIR, with a fresh apt and a single-user Nix at the real
+# /nix/store: no daemon, build users, sandbox or substituter; root builds with Debian's tools.
+begin() {
+  [[ $(id -u) == 0 ]] || die "needs root, to make /nix"
+  for c in nix-build patchelf qemu-aarch64-static qemu-arm-static aarch64-linux-gnu-g++ g++ readelf dpkg-deb; do
+    command -v $c >/dev/null || die "no $c on this machine: install what $HERE/packages.txt names"
+  done
+  mkdir -p "$STORE_DIR"/{debs,log,results,root} "$NIX_CONF_DIR"
+  exec 9>"$STORE_DIR/.lock"
+  flock 9
+  trap 'rm -rf "$STORE_DIR/apt"' EXIT
+  rm -rf "$STORE_DIR/apt"
   printf '%s\n' "build-users-group =" "sandbox = false" "substituters =" "max-jobs = auto" > "$NIX_CONF_DIR/nix.conf"
 }

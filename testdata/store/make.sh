@@ -4,18 +4,13 @@
 # (default: .store at the top of the repository).  What is there already is kept.
 #   full   also a bullseye root
 #   bench  also a root with a program whose closure is large
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 full='' bench=''
 for a in "$@"; do
   case $a in full) full=1 ;; bench) bench=1 ;; *) die "unknown argument $a: use full or bench" ;; esac
 done
-[[ $(id -u) == 0 ]] || die "needs root, to make /nix"
-for c in nix-build patchelf qemu-aarch64-static qemu-arm-static aarch64-linux-gnu-g++ g++ readelf apt-get; do
-  command -v $c >/dev/null || die "no $c: install the packages of ${HERE}/packages.txt"
-done
-mkdir -p "$STORE_DIR"/{debs,log,results,root}
-exec 9>"$STORE_DIR/.lock"
-flock 9
+begin
 step() { say "store: $* (${SECONDS} s)"; }
 
 step "downloading packages"
@@ -45,16 +40,21 @@ debs musl-dev --only bookworm arm64 musl-dev
 debs static --only bookworm arm64 busybox-static
 
 step "building with Nix"
-nix_conf
 logged nix-build nix-build "$HERE/nix/all.nix" --argstr debs "$STORE_DIR/debs" -o "$STORE_DIR/.results"
 for l in "$STORE_DIR"/.results/*; do ln -sfn "$(readlink "$l")" "$STORE_DIR/results/${l##*/}"; done
 
 step "making roots"
 root() { # root NAME SUITE ARCH PACKAGE...
-  logged "root-$1" "$HERE/root.sh" "$2" "$3" "$STORE_DIR/root/$1" "${@:4}"
+  logged "root-${1##*/}" "$HERE/root.sh" "$2" "$3" "$(realpath -m "$STORE_DIR/root/$1")" "${@:4}"
 }
 pi=(libc6 libc-bin base-files base-passwd bash dash coreutils findutils grep sed tar gzip zstd libgcc-s1 libstdc++6 zlib1g)
 root bookworm-arm64 bookworm arm64 "${pi[@]}"
 root bookworm-armhf bookworm armhf "${pi[@]}"
+# Many programs, to compare load orders: run paths (systemd, smbclient), deep trees, set-id.
+root programs-arm64 bookworm arm64 "${pi[@]}" curl git perl python3 openssh-client gnupg bind9-dnsutils \
+  systemd smbclient rsync vim-tiny iproute2 iptables sqlite3 tcpdump nano e2fsprogs util-linux mount passwd \
+  procps libglib2.0-bin alsa-utils
 [[ -z $full ]] || root bullseye-arm64 bullseye arm64 "${pi[@]}"
+# 250 objects, 250 MB.
+[[ -z $bench ]] || root ../bench-root bookworm arm64 "${pi[@]}" gmic
 step "done"

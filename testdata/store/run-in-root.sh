@@ -43,15 +43,20 @@ if "${private[@]}" mount -t binfmt_misc none /proc/sys/fs/binfmt_misc 2>/dev/nul
   ' run-in-root "$root" "$@"
 fi
 
+# binfmt_misc of the whole machine may have qemu registered, and opened (F), already.
+registered() { grep -qs '^flags:.*F' "/proc/sys/fs/binfmt_misc/qemu-$1"; }
 case $(od -An -tx2 -j18 -N2 -- "$root/$1" | tr -d ' ') in
-  00b7) qemu=qemu-aarch64-static ;;
-  0028) qemu=qemu-arm-static ;;
-  *) exec chroot "$root" "$@" ;;
+  00b7) arch=aarch64 ;;
+  0028) arch=arm ;;
+  *) arch= ;;                       # this machine's, or a script
 esac
-echo "run-in-root.sh: no private binfmt_misc here: a program that $1 starts will not run" >&2
+if [[ -z $arch ]] || registered $arch; then exec chroot "$root" "$@"; fi
+echo "run-in-root.sh: no private binfmt_misc here: what $1 starts will not run" >&2
+qemu=$(command -v "qemu-$arch-static")
+[[ $root != / ]] || exec "$qemu" "$@"
 tmp=$(mktemp -d "$root/.qemu.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
-cp "$(command -v $qemu)" "$tmp/"
+cp "$qemu" "$tmp/qemu"
 rc=0
-chroot "$root" "/${tmp##*/}/$qemu" "$@" || rc=$?
+chroot "$root" "/${tmp##*/}/qemu" "$@" || rc=$?
 exit $rc

@@ -45,14 +45,14 @@ let
     ${muslcc} -shared -fPIC -Wl,-soname,libgreet.so.1 -o $out/lib/libgreet.so.1 ${src}/musl-greet.c -L${musl}/lib -Wl,-rpath,${musl}/lib -lc -lgcc
   '';
 in rec {
-  # C: two wrapper shapes.
+  # Two shapes of wrapper.
   wrapBash = mkSh "greet-${T}-1.0" { } ''
     mkdir -p $out/bin; ${greetBin}
     ${shellWrapper bashA ".greet-wrapped"}'';
   wrapBinary = mkSh "greet-${T}-1.1" { } ''
     mkdir -p $out/bin; ${greetBin}
     ${binaryWrapper ".greet-wrapped"}'';
-  # E: EPICS-like double compilation, and wrong-architecture folders in a RUNPATH.
+  # Compiled for two machines into one output, as EPICS modules are.
   ioc = mkSh "opcua-${T}-0.10.0" { } ''
     for a in linux-aarch64 linux-x86_64; do mkdir -p $out/bin/$a $out/lib/$a $out/configure; done
     A="${cc}"; X="${ccx}"
@@ -69,7 +69,7 @@ in rec {
   wrongArchFirst = mkSh "greet-wrongarch-${T}-1.0" { } ''
     mkdir -p $out/bin
     ${cc} -o $out/bin/greet ${src}/greet.c -Wl,-rpath,${debx.zlib1g}/lib ${dirs z} -l:libz.so.1'';
-  # F: musl, dynamic and static; static glibc; static-pie.
+  # musl, dynamic and static; static glibc; static-pie.
   muslHello = mkSh "musl-hello-aarch64-unknown-linux-musl-1.0" { } ''
     mkdir -p $out/bin
     ${muslcc} -pie -fPIE -Wl,--dynamic-linker=${musl}/lib/ld-musl-aarch64.so.1 -o $out/bin/musl-hello \
