@@ -1,5 +1,11 @@
 package closure
 
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
 // Finding is one thing that is wrong with a link map, or worth knowing of it.
 type Finding struct {
 	Kind     Kind
@@ -24,6 +30,7 @@ type Copy struct {
 // Kind of a finding.
 type Kind string
 
+// The kinds of findings.
 const (
 	KindMissing      Kind = "missing"       // nothing answers a need
 	KindSoname       Kind = "same-soname"   // two files want one soname: the loader keeps one
@@ -38,8 +45,31 @@ const (
 // Severity of a finding; its order is the order of printing.
 type Severity int
 
+// The severities.
 const (
 	Error   Severity = iota // the program does not start, or does not get the copy it was linked with
 	Warning                 // likely a mistake
 	Note                    // worth knowing
 )
+
+func (s Severity) String() string {
+	if s < Error || s > Note {
+		return fmt.Sprintf("severity %d", int(s))
+	}
+	return [...]string{"error", "warning", "note"}[s]
+}
+
+// MarshalText gives the severity's name.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// sortFindings puts findings in the order of printing: severity, kind, name, program.
+func sortFindings(findings []Finding) {
+	slices.SortStableFunc(findings, func(a, b Finding) int {
+		return cmp.Or(
+			cmp.Compare(a.Severity, b.Severity),
+			cmp.Compare(a.Kind, b.Kind),
+			cmp.Compare(a.Name, b.Name),
+			cmp.Compare(a.Program, b.Program),
+		)
+	})
+}

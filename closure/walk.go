@@ -9,20 +9,11 @@ import (
 // slash paths inside root; root's files must also be io.ReaderAt, and links are read through
 // fs.ReadLinkFS. A library is taken as ldd takes one.
 //
-// A need that nothing answers is no error: its To is nil, see [Missing]. What stops the loader
+// A need that nothing answers is no error: its To is nil, see [Closure.Missing]. What stops the loader
 // itself is one: a [*LoadError]. What is no program is a [*ProgramError] or a [*WrapperError].
 func Walk(root fs.FS, programs []string, opts Options) (*Closure, error) {
-	if opts.StoreDir == "" {
-		opts.StoreDir = "/nix/store"
-	}
-	w := &walker{
-		objects: objects{tree: newTree(root), bySize: map[int64][]known{}},
-		opts:    opts,
-		loaders: map[*node]Loader{},
-		caches:  map[string]*ldCache{},
-		dirs:    map[string]*directory{},
-	}
-	c := &Closure{StoreDir: opts.StoreDir}
+	w := newWalker(root, opts)
+	c := &Closure{StoreDir: opts.storeDir()}
 	for _, path := range programs {
 		m, err := w.linkMap(path)
 		if err != nil {
@@ -59,6 +50,16 @@ type walker struct {
 	loaders map[*node]Loader
 	caches  map[string]*ldCache   // ld.so.cache by path
 	dirs    map[string]*directory // search directories by text
+}
+
+func newWalker(root fs.FS, opts Options) *walker {
+	return &walker{
+		objects: objects{tree: newTree(root), bySize: map[int64][]known{}},
+		opts:    opts,
+		loaders: map[*node]Loader{},
+		caches:  map[string]*ldCache{},
+		dirs:    map[string]*directory{},
+	}
 }
 
 // process is one process whose link map is being computed.
