@@ -1,0 +1,132 @@
+package elfpatch
+
+import (
+	"debug/elf"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Apply makes the edit e of the ELF file src of size bytes and gives the result as an Image; src
+// is only read. All of e is one plan, so the order of its parts does not matter, and an edit that
+// is true of the file already gives an unchanged Image.
+//
+// What the loader reads moves as little as possible, in this order: the dynamic section is edited
+// where it is; a string is found in the string table, or takes the place of one that died, or the
+// table grows into room behind it; a table moves into the unused end of a read-only segment's last
+// page; one read-only segment is appended. No PT_LOAD changes its address, offset or flags; repeated edits
+// rewrite the appended segment instead of adding another.
+//
+// The result is read again before it is returned, and must say what e asks for and be what the
+// kernel and glibc's elf/dl-load.c: _dl_map_object_from_fd accept. What cannot be placed so is an
+// error that wraps ErrUnsupported and names the fact of the file that stands against it. A file
+// without PT_DYNAMIC gives ErrNotDynamic unless e is about PT_INTERP alone.
+func Apply(src io.ReaderAt, size int64, e Edit) (*Image, error) {
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	f, err := open(src, size)
+	if err != nil {
+		return nil, err
+	}
+	in, err := f.info()
+	if err != nil {
+		return nil, err
+	}
+	want := e.applied(in)
+	img := &Image{src: src, srcSize: size, kept: size}
+	if differs(in, want) == "" {
+		return img, nil
+	}
+	p := &patch{file: f, edit: &e, in: in, want: want, img: img, segs: slices.Clone(f.segments)}
+	if err := p.plan(); err != nil {
+		return nil, err
+	}
+	if err := p.img.settle(); err != nil {
+		return nil, err
+	}
+	return p.img, p.verify()
+}
+
+// patch is one edit of one file while it is planned: the file as it is (file, in), the facts as
+// they are to be (want), and what has been decided so far.
+type patch struct {
+	*file
+	edit     *Edit
+	in, want *Info
+	img      *Image
+
+	segs     []Segment // the program headers as they will be, at their new places
+	sections []section // the section headers as they will be; nil when there are none
+	entries  []entry   // the dynamic section as it will be
+
+	own    int      // the index in segs of the segment that an earlier edit appended; -1 when there is none
+	blocks []*block // what leaves its place
+	used   []extent // file ranges that something uses, sorted
+}
+
+// plan decides and writes, in passes: what the tables say, where the tables go, the headers.
+func (p *patch) plan() error {
+	if err := p.refuse(); err != nil {
+		return err
+	}
+	p.sections = decodeSections(p.pager, &p.header)
+	p.used = p.usedRanges()
+	p.own = p.ownSegment()
+	strings, err := p.planDynamic()
+	if err != nil {
+		return err
+	}
+	p.placeInterp()
+	p.placeStrings(strings)
+	if err := p.placeBlocks(); err != nil {
+		return err
+	}
+	p.writeDynamic(strings)
+	p.writeSegments()
+	p.writeSections()
+	return nil
+}
+
+// refuse names what cannot be edited at all.
+func (p *patch) refuse() error {
+	if p.typ != elf.ET_EXEC && p.typ != elf.ET_DYN {
+		return unsupported("the file is %v, neither a program nor a shared object", p.typ)
+	}
+	if err := p.checkLayout(); err != nil {
+		return unsupported("%v", err)
+	}
+	if p.in.Interp == "" && p.want.Interp != "" {
+		return unsupported("the file has no PT_INTERP, so it is no program with a loader")
+	}
+	dynamic := *p.want
+	dynamic.Interp = p.in.Interp
+	if differs(p.in, &dynamic) == "" {
+		return nil
+	}
+	if !p.dyn.present {
+		return ErrNotDynamic
+	}
+	if p.startsItself() && (p.edit.RunPath != "" || len(p.want.Needed) > len(p.in.Needed)) {
+		return unsupported("the file starts without a loader (a static PIE, or a loader itself), which asserts " +
+			"that it has no run path")
+	}
+	return nil
+}
+
+// startsItself reports whether the file is a static PIE or a loader: they relocate themselves with
+// code that asserts there is no DT_RPATH or DT_RUNPATH (glibc elf/get-dynamic-info.h:
+// elf_get_dynamic_info).
+func (p *patch) startsItself() bool {
+	if p.in.Interp != "" || p.entry == 0 || len(p.in.Needed) > 0 {
+		return false
+	}
+	_, debug := p.dyn.value(elf.DT_DEBUG)
+	_, init := p.dyn.value(elf.DT_INIT)
+	_, initArray := p.dyn.value(elf.DT_INIT_ARRAY)
+	return p.in.DynFlags1&elf.DF_1_PIE != 0 || debug || !init && !initArray
+}
+
+func unsupported(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrUnsupported}, args...)...)
+}

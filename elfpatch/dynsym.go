@@ -1,0 +1,71 @@
+package elfpatch
+
+import "debug/elf"
+
+// dynsymCount gives the number of dynamic symbols as far as something tells it: DT_HASH, the
+// section header, or DT_GNU_HASH. Where they are silent exact is false and the number is an upper
+// bound, the room up to the next table: for what is asked here too many do no harm.
+func (f *file) dynsymCount() (n int64, exact bool) {
+	room := f.dynsymRoom()
+	usable := func(n uint64, err error) bool { return err == nil && n > 0 && n <= uint64(room) }
+	if at, ok := f.dyn.value(elf.DT_HASH); ok {
+		if n, err := f.sysvHashEnd(vaddr(at)); usable(n, err) {
+			return int64(n), true
+		}
+	}
+	at, _ := f.dyn.value(elf.DT_SYMTAB)
+	for _, s := range decodeSections(f.pager, &f.header) {
+		if elf.SectionType(s.typ) == elf.SHT_DYNSYM && s.addr == vaddr(at) {
+			if n := s.size / uint64(f.layout().sym); usable(n, nil) {
+				return int64(n), true
+			}
+		}
+	}
+	if at, ok := f.dyn.value(dtGNUHash); ok {
+		if n, err := f.gnuHashEnd(vaddr(at)); usable(n, err) {
+			return int64(n), true
+		}
+	}
+	return room, false
+}
+
+// dynsymRoom is how many symbols fit between DT_SYMTAB and what comes next in memory.
+func (f *file) dynsymRoom() int64 {
+	at, ok := f.dyn.value(elf.DT_SYMTAB)
+	if !ok {
+		return 0
+	}
+	var end uint64
+	for _, s := range f.segments {
+		if s.Type == elf.PT_LOAD && at >= s.Vaddr && at-s.Vaddr < s.Filesz {
+			end = s.Vaddr + s.Filesz
+		}
+	}
+	for _, tag := range addressTags {
+		if v, ok := f.dyn.value(tag); ok && v > at && v < end {
+			end = v
+		}
+	}
+	if end < at || end-at > uint64(f.size) {
+		return 0
+	}
+	return int64(end-at) / f.layout().sym
+}
+
+// symbolNames calls name with the string offset of every dynamic symbol.
+func (f *file) symbolNames(name func(uint64)) error {
+	at, ok := f.dyn.value(elf.DT_SYMTAB)
+	if !ok {
+		return nil
+	}
+	n, _ := f.dynsymCount()
+	size := f.layout().sym
+	table, err := f.at(vaddr(at), n*size)
+	if err != nil {
+		return unsupported("the dynamic symbol table: %v", err)
+	}
+	for ; len(table) >= int(size); table = table[size:] {
+		name(uint64(f.order.Uint32(table)))
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+package elfpatch
+
+import (
+	"debug/elf"
+	"slices"
+)
+
+// entry is one entry of the dynamic section as it will be.
+type entry struct {
+	dynEntry
+	named bool   // val is an offset into the string table, and
+	text  string // this is the string it shall name
+	was   int    // its index in the input; -1 for a new one
+}
+
+// Tags of the dynamic section that hold a string and that this package may place anew.
+var stringTags = []elf.DynTag{elf.DT_NEEDED, elf.DT_SONAME, elf.DT_RPATH, elf.DT_RUNPATH, dtFilter, dtAux}
+
+// dtMIPSRldMapRel holds the distance from its own entry to a word of the loader
+// (glibc sysdeps/mips/dl-debug.h), so it changes when its entry moves.
+const dtMIPSRldMapRel = elf.DynTag(0x70000035)
+
+// planDynamic decides the entries of the dynamic section and the strings they name. It returns nil
+// when the edit leaves both alone.
+func (p *patch) planDynamic() (*strtab, error) {
+	dynamic := *p.want
+	dynamic.Interp = p.in.Interp
+	if differs(p.in, &dynamic) == "" {
+		return nil, nil
+	}
+	old, err := p.oldEntries()
+	if err != nil {
+		return nil, err
+	}
+	p.entries = p.editEntries(old)
+	versions, err := p.planVersions()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.fitEntries(); err != nil {
+		return nil, err
+	}
+	strings, err := p.newStrtab(versions)
+	if err != nil {
+		return nil, err
+	}
+	if err := strings.arrange(p.entries, versions); err != nil {
+		return nil, err
+	}
+	strings.fillDead(old, versions)
+	return strings, p.writeVersions(strings, versions)
+}
+
+// oldEntries is the dynamic section of the input, with its strings.
+func (p *patch) oldEntries() ([]entry, error) {
+	var old []entry
+	for i, d := range p.dyn.entries {
+		e := entry{dynEntry: d, was: i}
+		if slices.Contains(stringTags, d.tag) {
+			var err error
+			if e.text, err = p.str(d.val); err != nil {
+				return nil, err
+			}
+			e.named = true
+		}
+		old = append(old, e)
+	}
+	return old, nil
+}
+
+// editEntries makes the wished list of entries. New needed names go before the first; a soname or a
+// run path that had no entry goes last. Everything else keeps its order.
+func (p *patch) editEntries(old []entry) []entry {
+	list := p.editNeeded(old)
+	if e := p.edit; e.Soname != "" {
+		list = setText(list, elf.DT_SONAME, e.Soname, elf.DT_SONAME)
+	}
+	if e := p.edit; e.RunPath != "" {
+		list = setText(list, e.runPathTag(), e.RunPath, elf.DT_RPATH, elf.DT_RUNPATH)
+	} else if e.RemoveRunPath {
+		list = slices.DeleteFunc(list, func(e entry) bool { return e.tag == elf.DT_RPATH || e.tag == elf.DT_RUNPATH })
+	}
+	return list
+}
+
+// editNeeded applies the three edits of DT_NEEDED.
+func (p *patch) editNeeded(old []entry) []entry {
+	var list, added []entry
+	first, seen := -1, 0
+	for _, e := range old {
+		if e.tag == elf.DT_NEEDED {
+			if first < 0 {
+				first = len(list)
+			}
+			seen++
+			if !p.edit.keepsNeeded(p.in.Needed, seen-1) {
+				continue
+			}
+			e.text = p.edit.renamed(e.text)
+		}
+		list = append(list, e)
+	}
+	for _, name := range p.want.Needed[:len(p.want.Needed)-countTag(list, elf.DT_NEEDED)] {
+		added = append(added, entry{dynEntry: dynEntry{tag: elf.DT_NEEDED}, named: true, text: name, was: -1})
+	}
+	return slices.Insert(list, max(first, 0), added...)
+}
+
+// setText gives the entries of tags one string: the first becomes tag, the others go.
+func setText(list []entry, tag elf.DynTag, text string, tags ...elf.DynTag) []entry {
+	var out []entry
+	found := false
+	for _, e := range list {
+		if slices.Contains(tags, e.tag) {
+			if found {
+				continue
+			}
+			e.tag, e.text, found = tag, text, true
+		}
+		out = append(out, e)
+	}
+	if !found {
+		out = append(out, entry{dynEntry: dynEntry{tag: tag}, named: true, text: text, was: -1})
+	}
+	return out
+}
+
+func countTag(list []entry, tag elf.DynTag) int {
+	n := 0
+	for _, e := range list {
+		if e.tag == tag {
+			n++
+		}
+	}
+	return n
+}
+
+// fitEntries makes the entries fit in PT_DYNAMIC, whose spare DT_NULL entries the linker left for
+// this (GNU ld, gold and mold leave 5; lld none). Before it gives up it drops what nothing needs.
+func (p *patch) fitEntries() error {
+	spare, err := p.spareEntries()
+	if err != nil {
+		return err
+	}
+	room := len(p.dyn.entries) + spare
+	for _, droppable := range []func([]entry, int) bool{isHint, isRepeated} {
+		for i := len(p.entries) - 1; i >= 0 && len(p.entries) > room; i-- {
+			if droppable(p.entries, i) {
+				p.entries = slices.Delete(p.entries, i, i+1)
+			}
+		}
+	}
+	if len(p.entries) > room {
+		return unsupported("the dynamic section has room for %d entries and needs %d", room, len(p.entries))
+	}
+	return nil
+}
+
+// spareEntries counts the entries behind the terminating DT_NULL that are DT_NULL too. Their values
+// mean nothing: meson leaves some behind.
+func (p *patch) spareEntries() (int, error) {
+	size := p.layout().dyn
+	used := int64(len(p.dyn.entries)+1) * size
+	rest, err := p.read(p.dyn.off+offset(used), int64(p.dyn.room)*size-used)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for ; len(rest) >= int(size) && p.dynEntry(rest).tag == elf.DT_NULL; rest = rest[size:] {
+		n++
+	}
+	return n, nil
+}
+
+// isHint reports whether entry i only speeds relocation up: DT_RELACOUNT and DT_RELCOUNT say how
+// many relative relocations come first (glibc elf/dynamic-link.h treats none as 0).
+func isHint(list []entry, i int) bool {
+	return list[i].tag == elf.DT_RELACOUNT || list[i].tag == elf.DT_RELCOUNT
+}
+
+// isRepeated reports whether entry i says what a bit of DT_FLAGS says too (gABI 5, DF_SYMBOLIC,
+// DF_TEXTREL, DF_BIND_NOW).
+func isRepeated(list []entry, i int) bool {
+	bits := map[elf.DynTag]elf.DynFlag{
+		elf.DT_SYMBOLIC: elf.DF_SYMBOLIC, elf.DT_TEXTREL: elf.DF_TEXTREL, elf.DT_BIND_NOW: elf.DF_BIND_NOW,
+	}
+	bit, ok := bits[list[i].tag]
+	return ok && slices.ContainsFunc(list, func(e entry) bool {
+		return e.tag == elf.DT_FLAGS && elf.DynFlag(e.val)&bit != 0
+	})
+}
+
+// setValue changes the value of a tag that is there.
+func (p *patch) setValue(tag elf.DynTag, v uint64) {
+	if p.entries == nil {
+		for i, d := range p.dyn.entries {
+			p.entries = append(p.entries, entry{dynEntry: d, was: i})
+		}
+	}
+	for i := range p.entries {
+		if p.entries[i].tag == tag {
+			p.entries[i].val = v
+		}
+	}
+}
+
+// writeDynamic writes the dynamic section where it is, and clears the entries that became free.
+func (p *patch) writeDynamic(strings *strtab) {
+	if p.entries == nil {
+		return
+	}
+	size := p.layout().dyn
+	var b []byte
+	for i, e := range p.entries {
+		if e.named && strings != nil {
+			e.val = strings.place[e.text]
+		}
+		if e.tag == dtMIPSRldMapRel && p.machine == elf.EM_MIPS && e.was != i {
+			e.val -= uint64(int64(i-e.was) * size)
+		}
+		b = p.words(b, uint64(e.tag), e.val)
+	}
+	b = append(b, make([]byte, int(size)*max(1, len(p.dyn.entries)+1-len(p.entries)))...)
+	p.img.write(p.dyn.off, b)
+}
+
+func allZero(b []byte) bool {
+	return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 })
+}

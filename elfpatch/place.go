@@ -1,0 +1,178 @@
+package elfpatch
+
+import (
+	"debug/elf"
+	"slices"
+)
+
+// A block is a table that is reached through one number of the headers alone, so that it can
+// stand anywhere in a read-only segment.
+type block struct {
+	tag     elf.DynTag // the tag that holds its address; 0 for PT_INTERP
+	section int        // the index of its section header; -1 when there is none
+	old     extent     // where it is in the input
+	align   uint64
+	data    []byte // what it will hold
+	placed  bool
+}
+
+func (b *block) size() int64 { return int64(len(b.data)) }
+
+// placeInterp writes PT_INTERP where it is if it fits, and lets it shrink and grow into free bytes.
+// Without section headers its size stays, for then it is all that tells what was its room.
+func (p *patch) placeInterp() {
+	if p.want.Interp == p.in.Interp {
+		return
+	}
+	b := p.interpBlock()
+	b.data = append([]byte(p.want.Interp), 0)
+	more := b.size() - b.old.size()
+	switch {
+	case more > 0 && p.sectioned() && p.freeBehind(b.old.to, more):
+		p.claim(p.segmentOf(b.old.to), extent{b.old.from, b.old.to + offset(more)})
+	case more > 0:
+		p.leave(b)
+		return
+	case !p.sectioned():
+		b.data = append(b.data, make([]byte, -more)...)
+	}
+	p.img.write(b.old.from, make([]byte, b.old.size()))
+	p.img.write(b.old.from, b.data)
+	p.point(b, b.old.from, vaddr(p.segment(elf.PT_INTERP).Vaddr))
+}
+
+// interpBlock is PT_INTERP as it is.
+func (p *patch) interpBlock() *block {
+	s := p.segment(elf.PT_INTERP)
+	old := extent{offset(s.Off), offset(s.Off + s.Filesz)}
+	return &block{section: p.sectionAt(vaddr(s.Vaddr), elf.SHT_PROGBITS), old: old, align: 1}
+}
+
+// placeStrings finds room for the string table if it grew: behind it, in another place, or in the
+// place of the tables behind it.
+func (p *patch) placeStrings(t *strtab) {
+	if t == nil {
+		return
+	}
+	b := p.stringBlock()
+	more := int64(len(t.data) - t.size)
+	b.data = t.data
+	if more == 0 {
+		p.img.write(b.old.from, b.data)
+		return
+	}
+	p.setValue(elf.DT_STRSZ, uint64(len(t.data)))
+	if !p.inOwn(b) && p.freeBehind(b.old.to, more) {
+		p.claim(p.segmentOf(b.old.to), extent{b.old.from, b.old.to + offset(more)})
+		p.growHere(b)
+		return
+	}
+	if p.leave(b) || p.inOwn(b) {
+		return
+	}
+	behind := p.neighbours(b.old.to, more)
+	if behind == nil || !p.settleAll(behind) && total(behind) >= b.size() {
+		return
+	}
+	p.blocks = append(p.blocks[:len(p.blocks)-1], behind...)
+	for _, n := range behind {
+		p.clear(n)
+	}
+	p.growHere(b)
+}
+
+// leave takes b from its place and looks for another one. What finds none, and what an earlier edit
+// appended, waits for placeBlocks.
+func (p *patch) leave(b *block) bool {
+	p.blocks = append(p.blocks, b)
+	p.clear(b)
+	return !p.inOwn(b) && p.settleAll([]*block{b})
+}
+
+// clear writes zeros over the place of b in the input.
+func (p *patch) clear(b *block) {
+	p.img.write(b.old.from, make([]byte, b.old.size()))
+}
+
+// stringBlock is the string table as it is.
+func (p *patch) stringBlock() *block {
+	at, _ := p.dyn.value(elf.DT_STRTAB)
+	size, _ := p.dyn.value(elf.DT_STRSZ)
+	off, _ := p.offset(vaddr(at), int64(size))
+	old := extent{off, off + offset(size)}
+	return &block{tag: elf.DT_STRTAB, section: p.sectionAt(vaddr(at), elf.SHT_STRTAB), old: old, align: 1}
+}
+
+// growHere writes a table that stays where it is and is longer now.
+func (p *patch) growHere(b *block) {
+	at, _ := p.dyn.value(b.tag)
+	p.img.write(b.old.from, b.data)
+	p.point(b, b.old.from, vaddr(at))
+}
+
+func total(blocks []*block) (n int64) {
+	for _, b := range blocks {
+		n += int64(alignUp(uint64(b.size()), b.align))
+	}
+	return n
+}
+
+// neighbours lists the tables to move so that n bytes become free at off, or nil when something
+// that cannot move stands there.
+func (p *patch) neighbours(off offset, n int64) []*block {
+	var list []*block
+	tables := p.tables()
+	for end := off; int64(end-off) < n; {
+		i := slices.IndexFunc(tables, func(b *block) bool { return b.old.from >= end })
+		if i < 0 || tables[i].old.from-end >= 16 || !p.zeros(end, int64(tables[i].old.from-end)) || p.inOwn(tables[i]) {
+			return nil
+		}
+		list, end = append(list, tables[i]), tables[i].old.to
+	}
+	return list
+}
+
+// settleAll places all blocks in free ranges of read-only segments, or none.
+func (p *patch) settleAll(blocks []*block) bool {
+	used, segs := slices.Clone(p.used), slices.Clone(p.segs)
+	places := make([]offset, len(blocks))
+	for i, b := range blocks {
+		off, segment, ok := p.find(b.size(), b.align)
+		if !ok {
+			p.used, p.segs = used, segs
+			return false
+		}
+		p.claim(segment, extent{off, off + offset(b.size())})
+		places[i] = off
+	}
+	for i, b := range blocks {
+		p.move(b, places[i])
+	}
+	return true
+}
+
+// move writes b at off, which some segment covers.
+func (p *patch) move(b *block, off offset) {
+	s := p.segs[p.segmentOf(off+1)]
+	p.img.write(off, b.data)
+	p.point(b, off, vaddr(s.Vaddr+uint64(off)-s.Off))
+	b.placed = true
+}
+
+// point makes the headers say where b is.
+func (p *patch) point(b *block, off offset, addr vaddr) {
+	if b.section >= 0 {
+		s := &p.sections[b.section]
+		s.off, s.addr, s.size = off, addr, uint64(b.size())
+	}
+	if b.tag != 0 {
+		p.setValue(b.tag, uint64(addr))
+		return
+	}
+	for i := range p.segs {
+		if s := &p.segs[i]; s.Type == elf.PT_INTERP {
+			s.Off, s.Vaddr, s.Paddr = uint64(off), uint64(addr), uint64(addr)
+			s.Filesz, s.Memsz = uint64(b.size()), uint64(b.size())
+		}
+	}
+}

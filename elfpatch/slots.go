@@ -1,0 +1,63 @@
+package elfpatch
+
+import (
+	"debug/elf"
+	"slices"
+)
+
+// insertSegment adds a PT_LOAD behind the last one, in a program header that nothing needs or in
+// free bytes behind the table; the table itself never moves.
+func (p *patch) insertSegment(s Segment) error {
+	if i := p.redundantHeader(); i >= 0 {
+		p.segs = slices.Delete(p.segs, i, i+1)
+	} else if err := p.extendHeaders(); err != nil {
+		return err
+	}
+	at := 0
+	for i, o := range p.segs {
+		if o.Type == elf.PT_LOAD {
+			at = i + 1
+		}
+	}
+	p.segs = slices.Insert(p.segs, at, s)
+	return nil
+}
+
+// redundantHeader returns the index of a program header that nothing reads, or -1:
+//   - PT_NULL;
+//   - a PT_NOTE over the range of PT_GNU_PROPERTY or of another PT_NOTE: kernel and glibc read the
+//     property by its own header (glibc sysdeps/x86/dl-prop.h, Linux fs/binfmt_elf.c);
+//   - PT_PHDR in a shared object, where the loader finds the table by e_phoff in the first PT_LOAD
+//     (glibc elf/dl-map-segments.h: _dl_map_segments). A program needs it to learn its own load address.
+func (p *patch) redundantHeader() int {
+	if i := slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == elf.PT_NULL }); i >= 0 {
+		return i
+	}
+	for i, s := range p.segs {
+		if s.Type == elf.PT_NOTE && slices.ContainsFunc(p.segs[i+1:], func(o Segment) bool {
+			return (o.Type == elf.PT_GNU_PROPERTY || o.Type == elf.PT_NOTE) && o.Off == s.Off && o.Filesz == s.Filesz
+		}) {
+			return i
+		}
+	}
+	if p.typ == elf.ET_DYN && p.in.Interp == "" && p.entry == 0 && p.in.DynFlags1&elf.DF_1_PIE == 0 {
+		return slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == elf.PT_PHDR })
+	}
+	return -1
+}
+
+// extendHeaders makes room for one more program header behind the table, where bytes are free.
+func (p *patch) extendHeaders() error {
+	size := p.layout().phdr
+	end := p.headerTable().to
+	if len(p.segs)+1 >= pnXNum || !p.freeBehind(end, size) {
+		return unsupported("the file must grow, and no program header is free for the new segment")
+	}
+	p.claim(p.segmentOf(end), extent{end, end + offset(size)})
+	for i := range p.segs {
+		if s := &p.segs[i]; s.Type == elf.PT_PHDR {
+			s.Filesz, s.Memsz = s.Filesz+uint64(size), s.Memsz+uint64(size)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package elfpatch
+
+import (
+	"debug/elf"
+	"slices"
+)
+
+// verPlan is what an edit does to the version tables.
+type verPlan struct {
+	old     []verNeedRecord // the DT_VERNEED records of the input
+	kept    []verNeedRecord // those that stay
+	names   []uint64        // string offsets that the version tables go on to use
+	files   []verFile       // vn_file of each kept record, as it shall be
+	dropped []uint16        // version indexes whose record goes
+}
+
+// verFile is one vn_file: the string it shall name, and the one it names.
+type verFile struct {
+	text string
+	val  uint64
+}
+
+// planVersions decides which records of DT_VERNEED stay and what their vn_file becomes: it must
+// stay the name of a needed object (glibc elf/dl-version.c: _dl_check_map_versions). When no
+// record stays, DT_VERNEED and DT_VERNEEDNUM go.
+func (p *patch) planVersions() (*verPlan, error) {
+	records, err := p.verNeedRecords()
+	if err != nil {
+		return nil, err
+	}
+	v := &verPlan{old: records}
+	for _, r := range records {
+		if slices.Contains(p.edit.RemoveNeeded, r.File) {
+			for _, version := range r.Versions {
+				v.dropped = append(v.dropped, version.Index)
+			}
+			continue
+		}
+		v.kept = append(v.kept, r)
+		v.files = append(v.files, verFile{text: p.edit.renamed(r.File), val: r.file})
+		for _, aux := range r.aux {
+			v.names = append(v.names, aux.name)
+		}
+	}
+	if len(records) > 0 && len(v.kept) == 0 {
+		p.entries = slices.DeleteFunc(p.entries, func(e entry) bool {
+			return e.tag == elf.DT_VERNEED || e.tag == elf.DT_VERNEEDNUM
+		})
+	}
+	defs, err := p.verDefNames()
+	v.names = append(v.names, defs...)
+	return v, err
+}
+
+// verDefNames lists the string offsets of all names in DT_VERDEF: each version's own and those of
+// its predecessors.
+func (f *file) verDefNames() ([]uint64, error) {
+	at, ok := f.dyn.value(elf.DT_VERDEF)
+	if !ok {
+		return nil, nil
+	}
+	var names []uint64
+	for range maxVersions {
+		b, err := f.at(vaddr(at), verDefSize)
+		if err != nil {
+			return nil, f.verError("DT_VERDEF", err)
+		}
+		aux := at + uint64(f.order.Uint32(b[12:]))
+		for range f.order.Uint16(b[6:]) {
+			a, err := f.at(vaddr(aux), verDefAuxSize)
+			if err != nil || len(names) > maxVersions {
+				return nil, f.verError("DT_VERDEF", firstError(err, errTooMany))
+			}
+			names = append(names, uint64(f.order.Uint32(a)))
+			next := f.order.Uint32(a[4:])
+			if next == 0 {
+				break
+			}
+			aux += uint64(next)
+		}
+		next := f.order.Uint32(b[16:])
+		if next == 0 {
+			return names, nil
+		}
+		at += uint64(next)
+	}
+	return nil, f.verError("DT_VERDEF", errTooMany)
+}
+
+// writeVersions links the kept records and names their files. The first record of the chain stays
+// at its place, for DT_VERNEED names it: when it goes, the next kept one is written there.
+func (p *patch) writeVersions(strings *strtab, v *verPlan) error {
+	if len(v.dropped) > 0 {
+		if err := p.clearVersyms(v.dropped); err != nil {
+			return err
+		}
+		p.setVerNeedNum(len(v.kept))
+	}
+	place := func(i int) vaddr {
+		if i == 0 {
+			return v.old[0].addr
+		}
+		return v.kept[i].addr
+	}
+	for i, r := range v.kept {
+		raw, err := p.at(r.addr, verNeedSize)
+		if err != nil {
+			return err
+		}
+		b := slices.Clone(raw)
+		p.order.PutUint32(b[4:], uint32(strings.place[v.files[i].text]))
+		p.order.PutUint32(b[8:], p.order.Uint32(b[8:])+uint32(r.addr-place(i)))
+		p.order.PutUint32(b[12:], 0)
+		if i+1 < len(v.kept) {
+			p.order.PutUint32(b[12:], uint32(place(i+1)-place(i)))
+		}
+		if err := p.writeAt(place(i), b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setVerNeedNum says in the dynamic section and in the section header how many records there are.
+func (p *patch) setVerNeedNum(n int) {
+	p.setValue(elf.DT_VERNEEDNUM, uint64(n))
+	at, _ := p.dyn.value(elf.DT_VERNEED)
+	if i := p.sectionAt(vaddr(at), elf.SHT_GNU_VERNEED); i >= 0 {
+		p.sections[i].info = uint32(n)
+		if n == 0 {
+			p.sections[i].typ = uint32(elf.SHT_PROGBITS)
+		}
+	}
+}
+
+// clearVersyms makes every symbol that wants a dropped version want none: VER_NDX_GLOBAL.
+func (p *patch) clearVersyms(dropped []uint16) error {
+	at, ok := p.dyn.value(elf.DT_VERSYM)
+	if !ok {
+		return nil
+	}
+	count, exact := p.dynsymCount()
+	if !exact {
+		return unsupported("the file does not say how many dynamic symbols it has, so DT_VERSYM cannot be edited")
+	}
+	raw, err := p.at(vaddr(at), 2*count)
+	if err != nil {
+		return unsupported("DT_VERSYM: %v", err)
+	}
+	gone := map[uint16]bool{}
+	for _, index := range dropped {
+		gone[index] = true
+	}
+	b := slices.Clone(raw)
+	for i := 0; i < len(b); i += 2 {
+		if gone[p.order.Uint16(b[i:])&0x7fff] {
+			p.order.PutUint16(b[i:], 1)
+		}
+	}
+	return p.writeAt(vaddr(at), b)
+}
+
+// writeAt writes at an address.
+func (p *patch) writeAt(v vaddr, b []byte) error {
+	off, err := p.offset(v, int64(len(b)))
+	if err != nil {
+		return err
+	}
+	p.img.write(off, b)
+	return nil
+}
