@@ -1,7 +1,12 @@
 package bundle
 
 import (
+	"cmp"
+	"fmt"
 	"io/fs"
+	"path"
+	"slices"
+	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
 	"github.com/nixbundle/nixbundle/elfpatch"
@@ -14,7 +19,14 @@ type Plan struct {
 	Programs []Program         // in the order asked for
 	Epoch    int64             // the modification time of every entry, seconds since 1970
 	Accepted []closure.Finding // conflicts that stand in the closure and were allowed
-	Warnings []string          // what the plan leaves out or changes beyond edits: set-id bits dropped
+	Warnings []string          // what the plan changes beyond edits: set-id bits dropped
+
+	// Apart reports whether two objects are in one process. Equal files then stay two files: as
+	// hard links they would be one inode, which the loader takes for one object. Nil means never.
+	Apart func(a, b *closure.Object) bool
+
+	closure *closure.Closure
+	layout  *layout
 }
 
 // Entry is one file, folder or link of a bundle.
@@ -37,12 +49,236 @@ type Program struct {
 	Reason   string   // why that strategy, for the reader
 }
 
-// Strategy is how a program in a bundle finds its loader (ld.so).
-type Strategy string
+// Options of a plan; the zero value is right.
+type Options struct {
+	// Name is the folder inside the archive; "" takes the first program's file name, so that the
+	// bytes do not depend on what the output is called.
+	Name string
+	// Interp is how programs find their loader: "" or "auto", "system", "wrapper", or an absolute
+	// path that PT_INTERP becomes.
+	Interp string
+	// AllowConflicts makes a bundle although the loader will mix up copies; what it will mix up is
+	// recorded in the manifest.
+	AllowConflicts bool
+	// Epoch is the modification time of every entry, seconds since 1970; 0 means 1.
+	Epoch int64
+}
 
-const (
-	StrategyNone    Strategy = "none"    // a static program needs no loader
-	StrategySystem  Strategy = "system"  // PT_INTERP is the ABI's path; the target's C library is used
-	StrategyWrapper Strategy = "wrapper" // a launcher in sh starts the packed ld.so
-	StrategyPath    Strategy = "path"    // PT_INTERP is a path that the user named
-)
+// ConflictError refuses a closure in which a program does not get what it was linked with.
+type ConflictError struct {
+	Findings []closure.Finding
+}
+
+func (e *ConflictError) Error() string {
+	names := make([]string, 0, len(e.Findings))
+	for _, f := range e.Findings {
+		names = append(names, f.Name)
+	}
+	return "not bundled: the loader would mix up " + strings.Join(slices.Compact(names), ", ")
+}
+
+// Hint says what to do.
+func (e *ConflictError) Hint() string {
+	return "mend it as said above, or give --allow-conflicts to bundle it all the same"
+}
+
+// NewPlan decides everything about the bundle of c. It is a pure function of closure and options:
+// it reads only what the closure's objects say, and writes nothing. It returns a *ConflictError
+// where the loader mixes up copies and that is not allowed, a *closure.NotFoundError where a need
+// has no answer, and a *CollisionError where one tree cannot give every program its own copy.
+func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
+	p := &Plan{Name: opts.Name, Epoch: cmp.Or(opts.Epoch, 1), closure: c, Apart: apart(c)}
+	if err := p.admit(opts); err != nil {
+		return nil, err
+	}
+	// Beyond this point every need has an answer, and the answers are wanted.
+	starts, err := decideStarts(c, opts.Interp)
+	if err != nil {
+		return nil, err
+	}
+	if p.Name == "" {
+		p.Name = path.Base(starts[0].asked)
+	}
+	if p.layout, err = newLayout(c.StoreDir, starts); err != nil {
+		return nil, err
+	}
+	// Beyond this point every object has its place.
+	for _, s := range starts {
+		p.addProgram(s)
+	}
+	p.addLibraries()
+	p.addFolders()
+	slices.SortFunc(p.Entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
+	return p, p.checkNames()
+}
+
+// admit refuses a closure that must not be packed.
+func (p *Plan) admit(opts Options) error {
+	if strings.ContainsAny(opts.Name, "/\x00") || opts.Name == "." || opts.Name == ".." {
+		return fmt.Errorf("%q cannot be the name of a bundle: it must be one folder name", opts.Name)
+	}
+	if err := p.closure.Missing(); err != nil {
+		return err
+	}
+	for _, m := range p.closure.LinkMaps {
+		if target, ok := closure.BinaryWrapperTarget(m.Program().Object); ok {
+			return &closure.WrapperError{Path: m.Asked, Target: target}
+		}
+	}
+	if err := oneMachine(p.closure); err != nil {
+		return err
+	}
+	findings, err := closure.Judge(p.closure)
+	if err != nil {
+		return err
+	}
+	for _, f := range findings {
+		if f.Severity == closure.Error {
+			p.Accepted = append(p.Accepted, f)
+		}
+	}
+	if len(p.Accepted) > 0 && !opts.AllowConflicts {
+		return &ConflictError{Findings: p.Accepted}
+	}
+	return nil
+}
+
+// oneMachine refuses programs of several machines: nothing runs both.
+func oneMachine(c *closure.Closure) error {
+	first := c.LinkMaps[0].Program().Object
+	for _, m := range c.LinkMaps[1:] {
+		o := m.Program().Object
+		if o.Info.Machine != first.Info.Machine || o.Info.Class != first.Info.Class || o.Info.Data != first.Info.Data {
+			return fmt.Errorf("%s is for %s and %s for %s: one bundle is for one machine, make two",
+				first.Path, first.Info.Machine, o.Path, o.Info.Machine)
+		}
+	}
+	return nil
+}
+
+// apart reports whether two objects share a link map.
+func apart(c *closure.Closure) func(a, b *closure.Object) bool {
+	in := map[*closure.Object][]int{}
+	for i, m := range c.LinkMaps {
+		for _, o := range m.All() {
+			in[o] = append(in[o], i)
+		}
+	}
+	return func(a, b *closure.Object) bool {
+		for _, i := range in[a] {
+			if a != b && slices.Contains(in[b], i) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// addProgram adds the entries of one program: the ELF file, and the launcher of a wrapper.
+func (p *Plan) addProgram(s *start) {
+	o := s.program()
+	elf := s.elfPath()
+	if at, taken := p.layout.programs[o]; taken && at != elf {
+		// A second name of one file, as busybox has many: argv[0] tells it what to be.
+		p.add(Entry{Path: elf, Mode: fs.ModeSymlink | 0o777, Link: relative(path.Dir(elf), at)})
+	} else if !taken {
+		p.layout.programs[o] = elf
+		p.add(Entry{Path: elf, Mode: p.mode(o) | 0o111, Object: o, Edit: p.layout.edit(s, o, path.Dir(elf))})
+	}
+	if s.strategy == StrategyWrapper {
+		p.add(Entry{Path: s.entry, Mode: 0o755, Data: p.layout.launcher(s)})
+		if musl := muslPathFile(s); musl != "" {
+			p.add(Entry{Path: musl, Mode: 0o644, Data: []byte{}})
+		}
+	}
+	p.Programs = append(p.Programs, Program{
+		Entry: p.in(s.entry), ELF: p.in(elf), Source: s.asked, Strategy: s.strategy, Reason: s.reason,
+	})
+}
+
+// addLibraries adds every object that is not a program, and the links that needs find it by.
+func (p *Plan) addLibraries() {
+	for _, h := range p.layout.homes {
+		file := path.Join(h.folder, h.base)
+		p.add(Entry{
+			Path: file, Mode: p.mode(h.object) | h.exec, Object: h.object,
+			Edit: p.layout.edit(p.layout.starter[h.object], h.object, h.folder),
+		})
+		for _, name := range h.links {
+			p.add(Entry{Path: path.Join(h.folder, name), Mode: fs.ModeSymlink | 0o777, Link: h.base})
+		}
+	}
+}
+
+// addFolders adds the folders that the entries stand in.
+func (p *Plan) addFolders() {
+	seen := map[string]bool{".": true}
+	for _, e := range slices.Clone(p.Entries) {
+		for dir := path.Dir(e.Path); !seen[dir]; dir = path.Dir(dir) {
+			seen[dir] = true
+			p.Entries = append(p.Entries, Entry{Path: dir, Mode: fs.ModeDir | 0o755})
+		}
+	}
+}
+
+// add appends an entry, given relative to the bundle's folder, once.
+func (p *Plan) add(e Entry) {
+	e.Path = p.in(e.Path)
+	for _, have := range p.Entries {
+		if have.Path == e.Path && have.Object == e.Object && have.Link == e.Link && string(have.Data) == string(e.Data) {
+			return
+		}
+	}
+	p.Entries = append(p.Entries, e)
+}
+
+// in is a path of the bundle: below its folder.
+func (p *Plan) in(rel string) string { return path.Join(p.Name, rel) }
+
+// mode is the mode an object has in a bundle: the store's 0555 and 0444 become 0755 and 0644, so
+// that a user can remove it again, and set-id bits are dropped, since a bundle is unpacked by
+// somebody else and the loader ignores $ORIGIN in such a program (ld.so(8)).
+func (p *Plan) mode(o *closure.Object) fs.FileMode {
+	if o.Mode&(fs.ModeSetuid|fs.ModeSetgid) != 0 {
+		p.Warnings = append(p.Warnings, o.Path+": set-id bits dropped: the loader ignores $ORIGIN in a set-id program")
+	}
+	if o.Mode&0o111 != 0 {
+		return 0o755
+	}
+	return 0o644
+}
+
+// checkNames refuses two entries of one path: what the layout could not keep apart.
+func (p *Plan) checkNames() error {
+	for i := 1; i < len(p.Entries); i++ {
+		a, b := &p.Entries[i-1], &p.Entries[i]
+		if a.Path == b.Path {
+			return &CollisionError{Path: a.Path, Sources: []string{a.source(), b.source()}}
+		}
+	}
+	return nil
+}
+
+// source says where an entry comes from, for a reader.
+func (e *Entry) source() string {
+	switch {
+	case e.Object != nil:
+		return e.Object.Path
+	case e.Link != "":
+		return "a link to " + e.Link
+	case e.Mode.IsDir():
+		return "a folder"
+	}
+	return "a launcher"
+}
+
+// CollisionError: two entries want one name in the archive (a conflict is another thing: it is in
+// a process).
+type CollisionError struct {
+	Path    string   // in the bundle
+	Sources []string // what wants it
+}
+
+func (e *CollisionError) Error() string {
+	return fmt.Sprintf("%s: wanted by %s", e.Path, strings.Join(e.Sources, " and by "))
+}

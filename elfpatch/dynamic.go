@@ -144,6 +144,9 @@ func (f *file) str(o uint64) (string, error) {
 	if err != nil {
 		return "", damage(f.dyn.off, "string table", err)
 	}
+	if f.names != nil {
+		return f.names.at(o)
+	}
 	limit := int64(maxString)
 	if t.hasSize {
 		limit = int64(min(t.size-o, maxString))

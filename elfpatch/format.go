@@ -93,11 +93,31 @@ func (p *pager) read(off offset, n int64) ([]byte, error) {
 		}
 		return page[within : within+n : within+n], nil
 	}
+	if n < pageSize { // in two pages, which the neighbours of this range share
+		return p.readAcross(first, within, n)
+	}
 	buf := make([]byte, n)
 	if err := readFull(p.src, buf, int64(off)); err != nil {
 		return nil, err
 	}
 	return buf, nil
+}
+
+// readAcross returns n bytes that begin within page i and end in the next.
+func (p *pager) readAcross(i, within, n int64) ([]byte, error) {
+	head, err := p.page(i)
+	if err != nil {
+		return nil, err
+	}
+	tail, err := p.page(i + 1)
+	if err != nil {
+		return nil, err
+	}
+	rest := n - (pageSize - within)
+	if int64(len(head)) < pageSize || int64(len(tail)) < rest {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return append(head[within:len(head):len(head)], tail[:rest]...), nil
 }
 
 func (p *pager) page(i int64) ([]byte, error) {

@@ -100,7 +100,8 @@ type file struct {
 	header
 	segments []Segment
 	dyn      dynamic
-	text     int // how many bytes of strings were read
+	text     int        // how many bytes of strings were read
+	names    *nameTable // all strings, where they were read at once
 }
 
 func open(src io.ReaderAt, size int64) (*file, error) {

@@ -64,15 +64,14 @@ func (f *file) symbols() ([]Symbol, error) {
 		return nil, damage(f.dyn.off, "DT_SYMTAB", err)
 	}
 	symbols := make([]Symbol, n-1)
-	names, err := f.nameTable()
-	if err != nil {
+	if f.names, err = f.nameTable(); err != nil {
 		return nil, err
 	}
 	for i := range symbols {
 		table = table[size:]
 		name := f.symbol(&symbols[i], table)
-		if symbols[i].Name, err = names.at(name); err != nil {
-			return nil, &FormatError{Off: int64(f.dyn.off), Msg: err.Error(), Val: name}
+		if symbols[i].Name, err = f.names.at(uint64(name)); err != nil {
+			return nil, err
 		}
 	}
 	return symbols, f.symbolVersions(symbols)
@@ -96,6 +95,7 @@ func (h *header) symbol(s *Symbol, b []byte) (name uint32) {
 // since those of a hostile file may overlap.
 type nameTable struct {
 	text string
+	off  offset
 	left int
 }
 
@@ -106,31 +106,32 @@ func (f *file) nameTable() (*nameTable, error) {
 	if !t.present || !t.hasSize {
 		return nil, &FormatError{Off: int64(f.dyn.off), Msg: "dynamic section has symbols but no string table"}
 	}
-	b, err := f.at(t.addr, int64(min(t.size, uint64(f.size)+1)))
+	n := int64(min(t.size, uint64(f.size)+1))
+	off, err := f.offset(t.addr, n)
 	if err != nil {
 		return nil, damage(f.dyn.off, "DT_STRTAB", err)
 	}
-	return &nameTable{text: string(b), left: maxNameScan}, nil
+	b, err := f.read(off, n)
+	if err != nil {
+		return nil, damage(off, "DT_STRTAB", err)
+	}
+	return &nameTable{text: string(b), off: off, left: maxNameScan}, nil
 }
 
-func (t *nameTable) at(name uint32) (string, error) {
-	if uint64(name) >= uint64(len(t.text)) {
-		return "", errName("symbol name outside DT_STRSZ")
+func (t *nameTable) at(name uint64) (string, error) {
+	if name >= uint64(len(t.text)) {
+		return "", &FormatError{Off: int64(t.off), Msg: "string offset outside DT_STRSZ", Val: name}
 	}
 	s := t.text[name:]
 	n := strings.IndexByte(s, 0)
 	if n < 0 {
-		return "", errName("symbol name does not end in NUL")
+		return "", &FormatError{Off: int64(t.off), Msg: "string does not end in NUL", Val: name}
 	}
 	if t.left -= n; t.left < 0 {
-		return "", errName("symbol names overlap too much")
+		return "", &FormatError{Off: int64(t.off), Msg: "names overlap too much"}
 	}
 	return s[:n], nil
 }
-
-type errName string
-
-func (e errName) Error() string { return string(e) }
 
 // version is what an index of DT_VERSYM stands for.
 type version struct {
@@ -156,7 +157,10 @@ func (f *file) symbolVersions(symbols []Symbol) error {
 	for i := range symbols {
 		s, versym := &symbols[i], f.order.Uint16(table[2*(i+1):])
 		s.VersionIndex = versym &^ versymHidden
-		v := versions[s.VersionIndex]
+		var v version
+		if int(s.VersionIndex) < len(versions) {
+			v = versions[s.VersionIndex]
+		}
 		s.Version, s.VersionFile = v.name, v.file
 		if s.Hidden = versym&versymHidden != 0; !s.Defined() {
 			s.Hidden = v.hidden
@@ -167,15 +171,21 @@ func (f *file) symbolVersions(symbols []Symbol) error {
 
 // versions are the versions by index: those needed, then, over them, those defined (glibc
 // elf/dl-version.c: _dl_check_map_versions, l_versions).
-func (f *file) versions() (map[uint16]version, error) {
+func (f *file) versions() ([]version, error) {
 	needs, err := f.verNeedRecords()
 	if err != nil {
 		return nil, err
 	}
-	versions := map[uint16]version{}
+	var versions []version
+	set := func(index uint16, v version) {
+		if missing := int(index) + 1 - len(versions); missing > 0 {
+			versions = append(versions, make([]version, missing)...)
+		}
+		versions[index] = v
+	}
 	for _, n := range needs {
 		for i, v := range n.Versions {
-			versions[v.Index] = version{v.Name, n.File, n.aux[i].hidden}
+			set(v.Index, version{v.Name, n.File, n.aux[i].hidden})
 		}
 	}
 	defs, err := f.verDefs()
@@ -186,7 +196,7 @@ func (f *file) versions() (map[uint16]version, error) {
 		if d.Base {
 			d.Name = ""
 		}
-		versions[d.Index] = version{name: d.Name}
+		set(d.Index, version{name: d.Name})
 	}
 	return versions, nil
 }

@@ -1,0 +1,69 @@
+# Every target is named after what one gets; CI calls nothing else.
+
+GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+BIN   = .bin/nixbundle
+STORE = $(CURDIR)/.store
+DEMO  = --root testdata/demo
+FUZZTIME ?= 5s
+
+export NIXBUNDLE_STORE ?= $(STORE)
+
+.PHONY: help demo build test test-full unit lint fuzz bench store deps clean
+
+help:           ## what there is to make
+	@sed -n 's/^\([a-z-]*\): *[a-z .$$()-]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: build     ## the main job on the small real closure that ships here; needs only Go
+	@echo '$$ nixbundle conflicts /sensor-conflict/bin/sensor'
+	@$(BIN) conflicts $(DEMO) /sensor-conflict/bin/sensor; test $$? -eq 3
+	@echo; echo '$$ nixbundle /sensor-fixed/bin/sensor -o sensor.tar.zst'
+	@$(BIN) $(DEMO) /sensor-fixed/bin/sensor -o .bin/sensor.tar.zst
+	@echo; echo '$$ nixbundle inspect sensor.tar.zst'
+	@$(BIN) inspect .bin/sensor.tar.zst
+	@cd .bin && sha256sum sensor.tar.zst
+
+build:          ## .bin/nixbundle
+	CGO_ENABLED=0 go build -trimpath -o $(BIN) ./cmd/nixbundle
+
+test: deps lint store unit fuzz ## all that must hold before a change lands; as root it installs what it needs
+
+test-full: deps lint store ## the same with every slow matrix
+	testdata/store/make.sh full
+	NIXBUNDLE_FULL=1 go test -race -timeout 60m ./...
+	$(MAKE) fuzz FUZZTIME=60s
+
+unit:           ## the Go tests; those that need the store skip without it
+	go test -race -timeout 30m ./...
+
+lint:           ## go vet, the linters and the import table of README's architecture
+	go vet ./...
+	$(GOLANGCI) run ./...
+
+fuzz:           ## every fuzz target for FUZZTIME
+	@go list ./... | while read -r pkg; do \
+	  go test -list '^Fuzz' "$$pkg" | grep '^Fuzz' | while read -r target; do \
+	    echo "fuzz $$pkg $$target"; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || exit 1; \
+	  done || exit 1; \
+	done
+
+bench: build    ## time, memory and size beside what one would use instead, as ratios in one table
+	testdata/store/make.sh bench
+	go build -o .bin/bench ./testdata/bench
+	.bin/bench $(BIN) $(STORE)
+
+store:          ## real Nix closures in /nix/store and roots without Nix, in .store (root; minutes, then cached)
+	testdata/store/make.sh
+
+deps:           ## Debian packages that the tests need (root)
+	@if [ "$$(id -u)" = 0 ]; then \
+	  if ! dpkg-query -W $$(cat testdata/store/packages.txt) >/dev/null 2>&1; then \
+	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$(cat testdata/store/packages.txt) >/dev/null; \
+	  fi; \
+	else \
+	  echo "not root: these Debian packages must be installed:" $$(cat testdata/store/packages.txt); \
+	fi
+
+clean:          ## remove what was made here; /nix/store stays
+	rm -rf .bin .store

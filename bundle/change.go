@@ -1,0 +1,55 @@
+package bundle
+
+import (
+	"maps"
+	"slices"
+)
+
+// Change is one thing that an edit changes in a file, from what to what.
+type Change struct {
+	What string `json:"what"` // "interp", "rpath", "runPath", "soname" or "needed"
+	From string `json:"from"` // "" when it was not there
+	To   string `json:"to"`   // "" when it is removed
+}
+
+// Changes lists what an entry's edit changes, against what the file says now; nil when it stays
+// as it is.
+func (e *Entry) Changes() []Change {
+	if e.Object == nil {
+		return nil
+	}
+	info, edit := e.Object.Info, e.Edit
+	var list []Change
+	change := func(what, from, to string) {
+		if from != to {
+			list = append(list, Change{what, from, to})
+		}
+	}
+	if edit.Interp != "" {
+		change("interp", info.Interp, edit.Interp)
+	}
+	if edit.Soname != "" {
+		change("soname", info.Soname, edit.Soname)
+	}
+	switch {
+	case edit.RunPath != "" && edit.RPath:
+		change("runPath", info.RunPath, "")
+		change("rpath", info.RPath, edit.RunPath)
+	case edit.RunPath != "":
+		change("rpath", info.RPath, "")
+		change("runPath", info.RunPath, edit.RunPath)
+	case edit.RemoveRunPath:
+		change("rpath", info.RPath, "")
+		change("runPath", info.RunPath, "")
+	}
+	for _, from := range slices.Sorted(maps.Keys(edit.ReplaceNeeded)) {
+		change("needed", from, edit.ReplaceNeeded[from])
+	}
+	for _, name := range edit.AddNeeded {
+		change("needed", "", name)
+	}
+	for _, name := range edit.RemoveNeeded {
+		change("needed", name, "")
+	}
+	return list
+}

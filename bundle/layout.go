@@ -1,0 +1,272 @@
+package bundle
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch"
+
+	"io/fs"
+)
+
+// libDir is the folder of a bundle that libraries go to.
+const libDir = "lib"
+
+// layout gives every packed object its place. All paths are relative to the bundle's folder.
+//
+// Every file goes to lib/ under its own name, with a link for each name that a need found it by. A
+// file whose names are taken there by another file gets a folder of its own under lib/. Run paths
+// name those folders before lib/, so that every requester finds what it found in the store.
+type layout struct {
+	storeDir string
+	starts   []*start
+	homes    []*home                               // of everything that is not a program, in load order
+	place    map[*closure.Object]string            // where each object is: "lib/libz.so.1.3"
+	programs map[*closure.Object]string            // where each program is
+	starter  map[*closure.Object]*start            // the first program that brought an object
+	found    map[*closure.Object]map[string]answer // what each requester's search found for a name
+	needed   map[*closure.Object]map[string]string // DT_NEEDED entries with a slash, and what they become
+	folders  map[string]map[string]*closure.Object // the names in each folder
+}
+
+// home is where one library is.
+type home struct {
+	object *closure.Object
+	folder string      // "lib" or "lib/protobuf-3.21.9"
+	base   string      // the file's own name
+	links  []string    // other names it is found by, sorted
+	exec   fs.FileMode // bits that it needs on top of its own
+}
+
+// answer is what a search found.
+type answer struct {
+	object *closure.Object
+	need   *closure.Need
+}
+
+func newLayout(storeDir string, starts []*start) (*layout, error) {
+	l := &layout{
+		storeDir: storeDir, starts: starts,
+		place: map[*closure.Object]string{}, programs: map[*closure.Object]string{},
+		starter: map[*closure.Object]*start{}, found: map[*closure.Object]map[string]answer{},
+		needed: map[*closure.Object]map[string]string{}, folders: map[string]map[string]*closure.Object{},
+	}
+	for _, s := range starts {
+		if err := l.collect(s); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range starts {
+		l.settle(s)
+	}
+	return l, nil
+}
+
+// collect records what every requester of one program found by searching.
+func (l *layout) collect(s *start) error {
+	for _, n := range s.linkMap.Needs {
+		if n.To == nil || !s.packs(n.To.Object) || !s.packs(n.From.Object) {
+			continue
+		}
+		from, name := n.From.Object, n.Name
+		if strings.Contains(name, "/") {
+			name = path.Base(name)
+			put(l.needed, from, n.Name, name)
+		}
+		if !n.Rule.Searched() {
+			continue
+		}
+		if have, ok := l.found[from][name]; ok && have.object != n.To.Object {
+			return &CollisionError{
+				Path:    "the run path of " + from.Path,
+				Sources: []string{have.object.Path + " for one program", n.To.Object.Path + " for another (bundle them apart)"},
+			}
+		}
+		put(l.found, from, name, answer{n.To.Object, n})
+	}
+	return nil
+}
+
+func put[V any](m map[*closure.Object]map[string]V, o *closure.Object, key string, v V) {
+	if m[o] == nil {
+		m[o] = map[string]V{}
+	}
+	m[o][key] = v
+}
+
+// settle gives every object of one program its place.
+func (l *layout) settle(s *start) {
+	for _, o := range s.linkMap.All() {
+		if o == s.program() || l.place[o] != "" || !s.packs(o) {
+			continue
+		}
+		h := &home{object: o, base: path.Base(o.Path)}
+		if interp := s.linkMap.Interp; interp != nil && interp.Object == o {
+			h.exec = executable
+		}
+		names := l.names(s, o)
+		h.folder = l.folderFor(s, o, names)
+		if l.folders[h.folder] == nil {
+			l.folders[h.folder] = map[string]*closure.Object{}
+		}
+		for _, name := range names {
+			l.folders[h.folder][name] = o
+			if name != h.base {
+				h.links = append(h.links, name)
+			}
+		}
+		l.homes = append(l.homes, h)
+		l.place[o], l.starter[o] = path.Join(h.folder, h.base), s
+	}
+}
+
+// names is every name that an object must be found by, sorted: its file name, its soname, and what
+// any requester asked for.
+func (l *layout) names(s *start, o *closure.Object) []string {
+	names := []string{path.Base(o.Path)}
+	if soname := path.Base(o.Info.Soname); o.Info.Soname != "" {
+		names = append(names, soname)
+	}
+	if interp := s.linkMap.Interp; interp != nil && interp.Object == o {
+		names = append(names, path.Base(interp.Path))
+	}
+	for _, answers := range l.found {
+		for name, a := range answers {
+			if a.object == o {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// folderFor is lib/ where the names are free there, else a folder named after the store path.
+func (l *layout) folderFor(s *start, o *closure.Object, names []string) string {
+	if l.fits(libDir, o, names) {
+		return libDir
+	}
+	label := path.Base(path.Dir(o.Path))
+	digest := ""
+	if sp, _, ok := closure.ParseStorePath(l.storeDir, o.Path); ok {
+		label, digest = sp.Name, sp.Digest[:8]
+	}
+	folder := path.Join(libDir, label)
+	for suffix := digest; ; suffix += "+" {
+		if l.folders[libDir][path.Base(folder)] == nil && l.fits(folder, o, names) {
+			return folder
+		}
+		folder = path.Join(libDir, label+"-"+cmp.Or(suffix, "2"))
+	}
+}
+
+// fits reports whether names are free in a folder, and, for a folder other than lib/, that nobody
+// who searches there for one name would find another of its names where it should not.
+func (l *layout) fits(folder string, o *closure.Object, names []string) bool {
+	there := l.folders[folder]
+	for _, name := range names {
+		if have := there[name]; have != nil && have != o {
+			return false
+		}
+	}
+	if folder == libDir || there == nil {
+		return true
+	}
+	for _, answers := range l.found {
+		if !l.searches(answers, there, o) {
+			continue
+		}
+		for name, a := range answers {
+			if have := there[name]; have != nil && have != a.object {
+				return false
+			}
+			if slices.Contains(names, name) && a.object != o {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// searches reports whether a requester with those answers will have the folder in its run path.
+func (l *layout) searches(answers map[string]answer, there map[string]*closure.Object, o *closure.Object) bool {
+	for name, a := range answers {
+		if a.object == o || there[name] == a.object {
+			return true
+		}
+	}
+	return false
+}
+
+// edit is what is changed in an object that goes to folder from.
+func (l *layout) edit(s *start, o *closure.Object, from string) elfpatch.Edit {
+	var e elfpatch.Edit
+	if o.Info.Interp != "" && o == s.program() {
+		e.Interp = s.interp
+	}
+	if len(l.needed[o]) > 0 {
+		e.ReplaceNeeded = l.needed[o]
+	}
+	if l.wantsRunPath(s, o) {
+		e.RunPath = l.runPath(o, from)
+		// DT_RPATH is found before LD_LIBRARY_PATH, and glibc itself searches the program's when
+		// it opens libgcc_s or an NSS module; DT_RUNPATH is neither (ld.so(8), facts on dlopen in
+		// glibc elf/dl-load.c: _dl_map_object). Beside the target's own C library the usual
+		// DT_RUNPATH leaves the target in charge.
+		e.RPath = s.ownsLibc()
+	}
+	return e
+}
+
+// wantsRunPath reports whether an object needs a run path in the bundle: it searches for something,
+// or what it has points into the store. The C library stays as it is where it can.
+func (l *layout) wantsRunPath(s *start, o *closure.Object) bool {
+	if s.strategy == StrategyNone {
+		return false
+	}
+	return o == s.program() || len(l.found[o]) > 0 || o.Info.HasRunPath || o.Info.HasRPath
+}
+
+// runPath is the search list of an object in folder from: the folders of their own that its needs
+// went to, in the order of the needs, then lib/.
+func (l *layout) runPath(o *closure.Object, from string) string {
+	var folders []string
+	for _, name := range o.Info.Needed {
+		if a, ok := l.found[o][path.Base(name)]; ok {
+			folder := path.Dir(l.place[a.object])
+			if folder != libDir && !slices.Contains(folders, folder) {
+				folders = append(folders, folder)
+			}
+		}
+	}
+	var list []string
+	for _, folder := range append(folders, libDir) {
+		list = append(list, originPath(from, folder))
+	}
+	return strings.Join(list, ":")
+}
+
+// originPath is folder to as seen from an object in folder from.
+func originPath(from, to string) string {
+	if rel := relative(from, to); rel != "." {
+		return "$ORIGIN/" + rel
+	}
+	return "$ORIGIN"
+}
+
+// relative is the path from folder from to to, both clean and relative to one root.
+func relative(from, to string) string {
+	a, b := strings.Split(from, "/"), strings.Split(to, "/")
+	same := 0
+	for same < len(a) && same < len(b) && a[same] == b[same] {
+		same++
+	}
+	parts := append(slices.Repeat([]string{".."}, len(a)-same), b[same:]...)
+	if len(parts) == 0 {
+		return "."
+	}
+	return strings.Join(parts, "/")
+}

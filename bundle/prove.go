@@ -1,0 +1,136 @@
+package bundle
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+// proofDir is where the bundle stands in the tree that the proof walks; any place will do.
+const proofDir = "/bundle"
+
+// ProofError refuses a plan under which a program would not load what it loads now.
+type ProofError struct {
+	Program string   // the program, as it was asked for
+	Want    string   // what it loads now, at its place in the bundle
+	Got     string   // what it would load
+	For     string   // the need concerned, or the place in load order
+	Sources []string // the original file of Want, where there is one
+}
+
+func (e *ProofError) Error() string {
+	return fmt.Sprintf("%s: the bundle would change what is loaded for %s: %s instead of %s", e.Program, e.For, e.Got, e.Want)
+}
+
+// Prove walks the planned tree as the loader would, over the edited files, and compares: every
+// program must load the same objects in the same order, and every need must get the same answer.
+// It returns a *ProofError with the first difference. Nothing is written.
+func (p *Plan) Prove() error {
+	for _, s := range p.layout.starts {
+		if s.strategy == StrategyNone {
+			continue
+		}
+		if err := p.prove(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Plan) prove(s *start) error {
+	tree, err := p.proofTree(s)
+	if err != nil {
+		return err
+	}
+	loader := s.linkMap.Loader
+	loader.DefaultDirs, loader.CachePath = nil, ""
+	if s.strategy == StrategySystem {
+		loader.DefaultDirs = []string{"/lib"}
+	}
+	program := path.Join(proofDir, p.in(s.elfPath()))
+	c, err := closure.Walk(tree, []string{program}, closure.Options{Loader: &loader})
+	if err != nil {
+		return fmt.Errorf("%s: the bundle cannot be walked: %w", s.asked, err)
+	}
+	return p.compare(s, c.LinkMaps[0])
+}
+
+// proofTree is the file system of a target that has the bundle, and, where a program uses the
+// target's C library, the members of it that it uses now.
+func (p *Plan) proofTree(s *start) (*plannedFS, error) {
+	t := newPlannedFS()
+	for _, e := range p.Entries {
+		t.add(path.Join(proofDir, e.Path), e)
+	}
+	for _, o := range s.linkMap.All() {
+		if s.packs(o) {
+			continue
+		}
+		file := path.Join("/lib", path.Base(o.Path))
+		t.add(file, Entry{Mode: 0o755, Object: o})
+		if soname := path.Join("/lib", path.Base(o.Info.Soname)); o.Info.Soname != "" && soname != file {
+			t.link(soname, file)
+		}
+	}
+	if interp := s.linkMap.Interp; interp != nil {
+		if at := p.sigma(s, interp.Object); at != s.interp {
+			t.link(s.interp, at)
+		}
+	}
+	return t, t.err
+}
+
+// sigma is where an object of one program is in the proof's tree.
+func (p *Plan) sigma(s *start, o *closure.Object) string {
+	switch {
+	case o == s.program():
+		return path.Join(proofDir, p.in(p.layout.programs[o]))
+	case !s.packs(o):
+		return path.Join("/lib", path.Base(o.Path))
+	}
+	return path.Join(proofDir, p.in(p.layout.place[o]))
+}
+
+// compare holds the link map of the bundle against the original's.
+func (p *Plan) compare(s *start, got *closure.LinkMap) error {
+	want := s.linkMap
+	for i := range max(len(want.Loaded), len(got.Loaded)) {
+		a, b := "nothing", "nothing"
+		if i < len(want.Loaded) {
+			a = p.sigma(s, want.Loaded[i].Object)
+		}
+		if i < len(got.Loaded) {
+			b = got.Loaded[i].Object.Path
+		}
+		if a != b {
+			return p.proofError(s, fmt.Sprintf("place %d of the load order", i), a, b)
+		}
+	}
+	if len(want.Needs) != len(got.Needs) {
+		return p.proofError(s, "its needs", fmt.Sprint(len(want.Needs), " needs"), fmt.Sprint(len(got.Needs), " needs"))
+	}
+	for i, n := range want.Needs {
+		a, b := p.answer(s, n), "nothing"
+		if to := got.Needs[i].To; to != nil {
+			b = to.Object.Path
+		}
+		if a != b {
+			return p.proofError(s, fmt.Sprintf("%s of %s", n.Name, n.From.Object.Path), a, b)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) answer(s *start, n *closure.Need) string {
+	if n.To == nil {
+		return "nothing"
+	}
+	return p.sigma(s, n.To.Object)
+}
+
+func (p *Plan) proofError(s *start, what, want, got string) error {
+	trim := func(at string) string { return strings.TrimPrefix(at, proofDir+"/") }
+	return &ProofError{Program: s.asked, For: what, Want: trim(want), Got: trim(got)}
+}

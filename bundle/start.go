@@ -1,0 +1,161 @@
+package bundle
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+// Strategy is how a program in a bundle finds its loader (ld.so). PT_INTERP cannot be relative to
+// the program: the kernel takes it relative to the current directory (fs/binfmt_elf.c).
+type Strategy string
+
+const (
+	StrategyNone    Strategy = "none"    // a static program needs no loader
+	StrategySystem  Strategy = "system"  // PT_INTERP is the ABI's path; the target's C library is used
+	StrategyWrapper Strategy = "wrapper" // a launcher in sh starts the packed ld.so
+	StrategyPath    Strategy = "path"    // PT_INTERP is a path that the user named
+)
+
+// Auto leaves the choice of the strategy to the program.
+const Auto = "auto"
+
+// start is one program with the decision of how it starts; its paths are relative to the bundle's
+// folder.
+type start struct {
+	linkMap  *closure.LinkMap
+	strategy Strategy
+	reason   string
+	interp   string // what PT_INTERP becomes; "" for a static program
+	asked    string // the program as the user named it
+	entry    string // "bin/sensor"
+}
+
+func (s *start) program() *closure.Object { return s.linkMap.Program().Object }
+
+// elfPath is where the ELF file goes: the entry itself, or libexec/ behind a launcher. The depth is
+// the same, so run paths are too.
+func (s *start) elfPath() string {
+	if s.strategy == StrategyWrapper {
+		return path.Join("libexec", strings.TrimPrefix(s.entry, "bin/"))
+	}
+	return s.entry
+}
+
+// ownsLibc reports whether the bundle brings this program's C library. It is never split: all of
+// it, or none of it.
+func (s *start) ownsLibc() bool {
+	return s.strategy == StrategyWrapper || s.strategy == StrategyPath
+}
+
+// packs reports whether the bundle brings an object for this program.
+func (s *start) packs(o *closure.Object) bool {
+	if s.ownsLibc() {
+		return true
+	}
+	interp := s.linkMap.Interp
+	return !closure.InLibc(o.Info) && (interp == nil || interp.Object != o)
+}
+
+// decideStarts chooses the strategy of every program.
+func decideStarts(c *closure.Closure, interp string) ([]*start, error) {
+	starts := make([]*start, 0, len(c.LinkMaps))
+	for _, m := range c.LinkMaps {
+		s := &start{linkMap: m, asked: m.Asked, entry: programEntry(c.StoreDir, m)}
+		if err := s.decide(interp); err != nil {
+			return nil, err
+		}
+		starts = append(starts, s)
+	}
+	return starts, nil
+}
+
+// decide chooses how one program starts.
+func (s *start) decide(interp string) error {
+	info := s.program().Info
+	abi := systemInterp(s.linkMap)
+	switch {
+	case info.Interp == "":
+		s.strategy, s.reason = StrategyNone, "it is static and needs no loader"
+		return nil
+	case interp == string(StrategySystem) || interp == abi:
+		s.strategy, s.interp = StrategySystem, abi
+		s.reason = "asked for: the target's own C library is used"
+	case interp == "" || interp == Auto:
+		s.strategy, s.interp = StrategyWrapper, abi
+		s.reason = "it brings its own C library, so the target's may be older"
+	case interp == string(StrategyWrapper):
+		s.strategy, s.interp, s.reason = StrategyWrapper, abi, "asked for"
+	case path.IsAbs(interp):
+		s.strategy, s.interp, s.reason = StrategyPath, interp, "asked for: a fixed place"
+	default:
+		return fmt.Errorf("unknown interpreter strategy %q: it is auto, system, wrapper, or an absolute path", interp)
+	}
+	if s.ownsLibc() && s.linkMap.Interp == nil {
+		return fmt.Errorf("%s: its interpreter %s is not there, so the bundle cannot bring it", s.asked, info.Interp)
+	}
+	return nil
+}
+
+// programEntry keeps a program's place under bin/: bin/linux-aarch64/ioc stays so.
+func programEntry(storeDir string, m *closure.LinkMap) string {
+	if _, rest, ok := closure.ParseStorePath(storeDir, m.Asked); ok && strings.HasPrefix(rest, "/bin/") {
+		return rest[1:]
+	}
+	return path.Join("bin", path.Base(m.Asked))
+}
+
+// systemInterp is where every distribution has the loader: the file that the program names, in the
+// folder that the ABI gives it.
+func systemInterp(m *closure.LinkMap) string {
+	info, dir := m.Program().Object.Info, "/lib"
+	if abi := closure.ABIInterp(info); abi != "" && m.Loader.Kind != closure.LoaderMusl {
+		dir = path.Dir(abi)
+	}
+	return path.Join(dir, path.Base(info.Interp))
+}
+
+// launcher is the text of a wrapper's launcher. It finds itself through any number of links, needs
+// nothing but a POSIX shell and readlink, and leaves arguments and environment as they are.
+func (l *layout) launcher(s *start) []byte {
+	loader := l.place[s.linkMap.Interp.Object]
+	up := strings.Repeat("/..", strings.Count(s.entry, "/"))
+	argv0 := `--argv0 "$0" `
+	if s.linkMap.Loader.Kind == closure.LoaderGlibc && olderThan(s.linkMap.Loader.Version, 2, 33) {
+		argv0 = "" // ld.so --argv0 came with glibc 2.33
+	}
+	return []byte(`#!/bin/sh
+# Made by nixbundle: starts the program with the loader that this bundle brings.
+self=$0
+while [ -h "$self" ]; do
+  link=$(readlink "$self") || exit 127
+  case $link in
+    /*) self=$link ;;
+    *) self=$(dirname -- "$self")/$link ;;
+  esac
+done
+root=$(CDPATH= cd -- "$(dirname -- "$self")` + up + `" && pwd -P) || exit 127
+exec "$root/` + loader + `" ` + argv0 + `"$root/` + s.elfPath() + `" "$@"
+`)
+}
+
+func olderThan(v [2]int, major, minor int) bool {
+	return v[0] < major || v[0] == major && v[1] < minor
+}
+
+// muslPathFile is the file that musl reads for its system directories: <P>/etc/ld-musl-ARCH.path,
+// P being two levels above the loader. An empty one means none; without it the target's own /lib
+// would be searched, with no look at the machine (musl ldso/dynlink.c: load_library).
+func muslPathFile(s *start) string {
+	if s.linkMap.Loader.Kind != closure.LoaderMusl {
+		return ""
+	}
+	base := path.Base(s.linkMap.Program().Object.Info.Interp)
+	return path.Join("etc", strings.TrimSuffix(base, ".so.1")+".path")
+}
+
+// executable is the mode bits that a loader needs to be started by a launcher.
+const executable fs.FileMode = 0o111

@@ -1,0 +1,259 @@
+package closure_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch"
+)
+
+// loadOrder asks the real loader for a program's load order: its files in order, and the names
+// that it did not find. sysroot is "" for this machine's own files.
+func loadOrder(program, sysroot string) (files, missing []string, err error) {
+	args := []string{program}
+	if sysroot != "" {
+		args = append(args, sysroot)
+	}
+	var stderr bytes.Buffer
+	cmd := exec.Command("../testdata/oracle/load-order.sh", args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		return nil, nil, fmt.Errorf("load-order.sh %v: %w\n%s", args, err, stderr.String())
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(fields) != 3 {
+			return nil, nil, fmt.Errorf("load-order.sh %v: %q", args, line)
+		}
+		if fields[2] == "not found" {
+			missing = append(missing, fields[1])
+		} else {
+			files = append(files, fields[2])
+		}
+	}
+	return files, missing, nil
+}
+
+// needOracle skips a test that cannot ask the real loader; on CI it must be able to.
+func needOracle(t testing.TB, tools ...string) {
+	t.Helper()
+	for _, tool := range append(tools, "bash", "awk", "readelf") {
+		if _, err := exec.LookPath(tool); err != nil {
+			skip(t, tool+" is not installed")
+		}
+	}
+}
+
+func skip(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+// storeDir is where `make store` puts the results and roots.
+func storeDir(t testing.TB, below ...string) string {
+	t.Helper()
+	dir := os.Getenv("NIXBUNDLE_STORE")
+	if dir == "" {
+		dir = "../.store"
+	}
+	dir = filepath.Join(append([]string{dir}, below...)...)
+	if _, err := os.Stat(dir); err != nil {
+		skip(t, "no store: run `make store`")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// dynamicPrograms lists the programs in some folders of a root that have a loader, each file once.
+func dynamicPrograms(t testing.TB, root fs.FS, dirs ...string) []string {
+	t.Helper()
+	var programs []string
+	seen := map[string]bool{}
+	for _, dir := range dirs {
+		entries, err := fs.ReadDir(root, dir)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if at := path.Join(dir, e.Name()); e.Type().IsRegular() && hasInterp(root, at) && !seen[at] {
+				seen[at] = true
+				programs = append(programs, "/"+at)
+			}
+		}
+	}
+	return programs
+}
+
+func hasInterp(root fs.FS, name string) bool {
+	f, err := root.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	r, ok := f.(closure.File)
+	if !ok {
+		return false
+	}
+	info, err := elfpatch.Read(r, st.Size())
+	return err == nil && info.Interp != ""
+}
+
+// sample takes every n-th so that about some are left, or all for NIXBUNDLE_FULL=1.
+func sample(programs []string, some int) []string {
+	if os.Getenv("NIXBUNDLE_FULL") != "" || len(programs) <= some {
+		return programs
+	}
+	var taken []string
+	for i := range some {
+		taken = append(taken, programs[i*len(programs)/some])
+	}
+	return taken
+}
+
+// compare holds the walk of some programs against the real loader, on all processors.
+func compare(t *testing.T, root fs.FS, sysroot string, programs []string) {
+	t.Helper()
+	limit := make(chan struct{}, runtime.NumCPU())
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	objects, differ := 0, 0
+	for _, program := range programs {
+		wait.Add(1)
+		limit <- struct{}{}
+		go func() {
+			defer func() { <-limit; wait.Done() }()
+			n, err := compareOne(root, sysroot, program)
+			mu.Lock()
+			defer mu.Unlock()
+			objects += n
+			if err != nil {
+				differ++
+				t.Error(err)
+			}
+		}()
+	}
+	wait.Wait()
+	t.Logf("%d programs, %d objects, %d programs differ", len(programs), objects, differ)
+}
+
+func compareOne(root fs.FS, sysroot, program string) (objects int, err error) {
+	c, err := closure.Walk(root, []string{program}, closure.Options{})
+	if err != nil {
+		return 0, err
+	}
+	m := c.LinkMaps[0]
+	// The oracle starts a program of this machine by its real path.
+	want, wantMissing, err := loadOrder(program, sysroot)
+	if err != nil {
+		return 0, err
+	}
+	want[0] = m.Program().Path
+	got, gotMissing := order(m)
+	if !slices.Equal(got, want) || !slices.Equal(gotMissing, wantMissing) {
+		return 0, fmt.Errorf("%s:\ngot  %q, missing %q\nwant %q, missing %q", program, got, gotMissing, want, wantMissing)
+	}
+	return len(got), nil
+}
+
+// order is a link map as the oracle tells it.
+func order(m *closure.LinkMap) (files, missing []string) {
+	for _, l := range m.Loaded {
+		files = append(files, l.Path)
+	}
+	for _, n := range m.Needs {
+		if n.To == nil && !slices.Contains(missing, n.Name) {
+			missing = append(missing, n.Name)
+		}
+	}
+	return files, missing
+}
+
+// TestOracleMachine compares the programs of this machine.
+func TestOracleMachine(t *testing.T) {
+	needOracle(t)
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the oracle runs x86-64 programs only")
+	}
+	root := os.DirFS("/")
+	programs := dynamicPrograms(t, root, "usr/bin", "usr/sbin", "usr/games", "usr/libexec")
+	if len(programs) == 0 {
+		t.Skip("no dynamic programs in /usr/bin")
+	}
+	compare(t, root, "", sample(programs, 40))
+}
+
+// TestOracleStore compares every dynamic program of the store set, which are of other machines.
+func TestOracleStore(t *testing.T) {
+	results := storeDir(t, "results")
+	needOracle(t, "qemu-aarch64-static", "qemu-arm-static")
+	root := os.DirFS("/")
+	entries, err := os.ReadDir(results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var programs []string
+	for _, e := range entries {
+		found, err := closure.Programs(root, path.Join(results, e.Name()), closure.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, program := range found {
+			if real, err := filepath.EvalSymlinks(program); err == nil && hasInterp(root, real[1:]) {
+				programs = append(programs, real)
+			}
+		}
+	}
+	compare(t, root, "", programs)
+}
+
+// TestOracleRoots compares the programs of Debian roots for other machines, each inside its root.
+func TestOracleRoots(t *testing.T) {
+	roots := storeDir(t, "root")
+	needOracle(t, "qemu-aarch64-static", "qemu-arm-static", "chroot")
+	entries, err := os.ReadDir(roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		t.Run(e.Name(), func(t *testing.T) {
+			sysroot := filepath.Join(roots, e.Name())
+			root, err := closure.OpenRoot(sysroot)
+			if err != nil {
+				t.Fatal(err)
+			}
+			some := 10
+			if strings.HasPrefix(e.Name(), "programs") {
+				some = 100
+			}
+			programs := dynamicPrograms(t, root, "usr/bin", "usr/sbin", "usr/lib/git-core", "bin", "sbin")
+			compare(t, root, sysroot, sample(programs, some))
+		})
+	}
+}

@@ -1,0 +1,146 @@
+// Package cmd is nixbundle's command line: flags in, text and exit status out.
+//
+// [Run] is the whole program as a function of its [World], so that tests call it without a
+// process. Every verb binds its flags to a struct, calls the library and prints; nothing here
+// decides what a library caller could not. This is the one place that reads the environment.
+//
+// The package does not hold logic of ELF files, of the loader, or of archives.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+// World is what the command line touches: arguments (the program's own name first), streams and
+// environment.
+type World struct {
+	Args   []string
+	Stdout io.Writer
+	Stderr io.Writer
+	Getenv func(string) string
+}
+
+// Run runs one command line and returns its exit status: 0 done, 1 failed, 2 wrong usage,
+// 3 findings. When ctx ends the command stops and leaves nothing half-written.
+func Run(ctx context.Context, w World) int {
+	a := &app{World: w}
+	root := a.command()
+	root.SetArgs(w.Args[1:])
+	return a.exit(root.ExecuteContext(ctx))
+}
+
+// app is one run.
+type app struct {
+	World
+	rootDir string // --root
+	json    bool   // --json
+}
+
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitUsage    = 2
+	exitFindings = 3
+)
+
+// exitHelp ends the help of every verb.
+const exitHelp = `
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 findings.`
+
+// errFindings ends a verb that has printed its findings: exit status 3 and no more words.
+var errFindings = errors.New("findings")
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+// exit is the one place that turns an error into speech and an exit status.
+func (a *app) exit(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errFindings):
+		return exitFindings
+	case errors.As(err, &usage):
+		a.say(err)
+		return exitUsage
+	}
+	a.say(err)
+	if isFinding(err) {
+		return exitFindings
+	}
+	return exitFailed
+}
+
+// command builds the tree of verbs. The root is the verb bundle.
+func (a *app) command() *cobra.Command {
+	root := a.bundleCommand()
+	root.Use = "nixbundle PROGRAM... -o FILE"
+	root.Long = `nixbundle makes one archive of a program that Nix built, which runs on a machine without Nix,
+and names what the dynamic loader will mix up before it ships.
+
+  nixbundle ./result/bin/sensor -o sensor.tar.zst
+  nixbundle conflicts ./result/bin/sensor
+
+` + root.Long
+	root.Version = version()
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentFlags().StringVar(&a.rootDir, "root", "/", "directory that holds nix/store: programs and all files are looked up inside it")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.inspectCommand())
+	return root
+}
+
+// version is the module version of this build.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// atLeastOne refuses a verb without programs.
+func atLeastOne(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usageError{errors.New("name a program: " + c.UseLine())}
+	}
+	return nil
+}
+
+// exactlyOne refuses a verb with any other number of arguments.
+func exactlyOne(c *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError{errors.New("name one file: " + c.UseLine())}
+	}
+	return nil
+}
+
+// addJSON gives a verb that answers its --json.
+func (a *app) addJSON(c *cobra.Command) {
+	c.Flags().BoolVar(&a.json, "json", false, "answer as JSON")
+}
+
+// walk walks the programs that the command line names.
+func (a *app) walk(args []string) (fs.FS, *closure.Closure, error) {
+	root, err := closure.OpenRoot(a.rootDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	programs, err := a.programs(root, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := closure.Walk(root, programs, closure.Options{})
+	return root, c, err
+}

@@ -1,0 +1,239 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nixbundle/nixbundle/bundle"
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+// bundleFlags are the flags of the verb bundle.
+type bundleFlags struct {
+	plan   bundle.Options
+	output string
+	level  string
+	dryRun bool
+	quiet  bool
+}
+
+func (a *app) bundleCommand() *cobra.Command {
+	var flags bundleFlags
+	c := &cobra.Command{
+		Use:   "bundle PROGRAM... -o FILE",
+		Short: "Make one archive that runs on a machine without Nix",
+		Long: `Pack programs and every library they load into one archive, NAME/bin and NAME/lib, with run paths
+relative to the program. A PROGRAM is an ELF file, a result link, or a store path, of which all
+programs under bin/ are taken. Before anything is written the planned tree is walked as the loader
+would, and a bundle that would load anything else than the original is refused.
+
+FILE ends in .tar.zst, .tar, or a slash for a folder that NAME appears in; - is standard output.
+The same input gives the same bytes on any machine; SOURCE_DATE_EPOCH sets the time of the entries.
+
+--interp decides how programs find their loader, ld.so:
+  auto      static programs need none; others get a wrapper
+  system    the target's own, and its C library: the target's glibc must be new enough
+  wrapper   the bundle brings both; bin/NAME is a small sh script that starts the packed loader
+  /a/path   PT_INTERP is that path, for a bundle with a fixed place, say /opt/sensor/lib/ld-linux-aarch64.so.1
+` + exitHelp,
+		Example: "  nixbundle ./result/bin/sensor -o sensor.tar.zst",
+		Args:    atLeastOne,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.bundle(c.Context(), args, flags)
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&flags.output, "output", "o", "", "what to write: FILE.tar.zst, FILE.tar, FOLDER/, or - for standard output (default NAME.tar.zst)")
+	f.StringVar(&flags.plan.Name, "name", "", "folder inside the archive (default the first program's name)")
+	f.StringVar(&flags.plan.Interp, "interp", bundle.Auto, "how programs find their loader: auto, system, wrapper, or an absolute path")
+	f.StringVar(&flags.level, "level", "default", "compression: "+strings.Join(bundle.Levels(), ", "))
+	f.BoolVar(&flags.plan.AllowConflicts, "allow-conflicts", false, "bundle although the loader will mix up copies; the manifest records what")
+	f.BoolVar(&flags.dryRun, "dry-run", false, "print the plan and write nothing")
+	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing but errors")
+	a.addJSON(c)
+	return c
+}
+
+func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) error {
+	level, err := bundle.ParseLevel(flags.level)
+	if err != nil {
+		return usageError{err}
+	}
+	if flags.plan.Epoch, err = a.epoch(); err != nil {
+		return usageError{err}
+	}
+	plan, err := a.plan(args, flags.plan)
+	if err != nil {
+		return err
+	}
+	if flags.dryRun {
+		return a.printPlan(plan)
+	}
+	if flags.output == "" {
+		flags.output = plan.Name + ".tar.zst"
+	}
+	summary, err := a.write(ctx, flags.output, plan, bundle.PackOptions{Level: level})
+	if err != nil {
+		return err
+	}
+	if !flags.quiet {
+		a.sayPlan(plan, flags.output, summary)
+	}
+	if a.json && flags.output != "-" {
+		return a.printJSON(summary.Manifest)
+	}
+	return nil
+}
+
+// plan walks the programs and plans their bundle, proven.
+func (a *app) plan(args []string, opts bundle.Options) (*bundle.Plan, error) {
+	_, c, err := a.walk(args)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := bundle.NewPlan(c, opts)
+	var conflict *bundle.ConflictError
+	if errors.As(err, &conflict) {
+		printFindings(a.Stderr, conflict.Findings)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return plan, plan.Prove()
+}
+
+// write packs a plan to a file, a folder or standard output.
+func (a *app) write(ctx context.Context, output string, plan *bundle.Plan, opts bundle.PackOptions) (*bundle.Summary, error) {
+	if output != "-" {
+		return bundle.Create(ctx, output, plan, opts)
+	}
+	if f, ok := a.Stdout.(*os.File); ok && isTerminal(f) {
+		return nil, usageError{errors.New("standard output is a terminal: redirect it, or name a file with -o")}
+	}
+	return bundle.Pack(ctx, a.Stdout, plan, opts)
+}
+
+// isTerminal reports whether f is a character device, as a terminal is.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// epoch is SOURCE_DATE_EPOCH, 0 when it is not set
+// (reproducible-builds.org, "SOURCE_DATE_EPOCH specification").
+func (a *app) epoch() (int64, error) {
+	text := a.Getenv("SOURCE_DATE_EPOCH")
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("SOURCE_DATE_EPOCH is %q: it must be seconds since 1970", text)
+	}
+	return n, nil
+}
+
+// sayPlan tells what was decided and written.
+func (a *app) sayPlan(plan *bundle.Plan, output string, s *bundle.Summary) {
+	for _, p := range plan.Programs {
+		a.tell("%s: interpreter %s: %s", p.Entry, p.Strategy, p.Reason)
+	}
+	for _, w := range plan.Warnings {
+		a.tell("%s", w)
+	}
+	for _, f := range plan.Accepted {
+		a.tell("allowed: %s: %s", f.Name, f.What)
+	}
+	a.tell("%s: %d entries, %s unpacked, %s packed", output, s.Entries, bytesText(s.Unpacked), bytesText(s.Packed))
+}
+
+// bytesText is a size for a reader.
+func bytesText(n int64) string {
+	switch {
+	case n >= 10_000_000:
+		return fmt.Sprintf("%d MB", (n+500_000)/1_000_000)
+	case n >= 100_000:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// printPlan prints a plan: the plan is the explanation.
+func (a *app) printPlan(plan *bundle.Plan) error {
+	if a.json {
+		return a.printJSON(planJSON(plan))
+	}
+	for _, p := range plan.Programs {
+		fmt.Fprintf(a.Stdout, "program %s: interpreter %s: %s\n", p.Entry, p.Strategy, p.Reason)
+	}
+	for i := range plan.Entries {
+		printEntry(a.Stdout, &plan.Entries[i])
+	}
+	for _, w := range plan.Warnings {
+		fmt.Fprintf(a.Stdout, "warning: %s\n", w)
+	}
+	return nil
+}
+
+func printEntry(w io.Writer, e *bundle.Entry) {
+	switch {
+	case e.Mode.IsDir():
+		fmt.Fprintf(w, "%s/\n", e.Path)
+	case e.Link != "":
+		fmt.Fprintf(w, "%s -> %s\n", e.Path, e.Link)
+	case e.Object == nil:
+		fmt.Fprintf(w, "%s: made by nixbundle, %d bytes\n", e.Path, len(e.Data))
+	default:
+		fmt.Fprintf(w, "%s: from %s\n", e.Path, e.Object.Path)
+		for _, c := range e.Changes() {
+			fmt.Fprintf(w, "    %s: %s -> %s\n", c.What, orNone(c.From), orNone(c.To))
+		}
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+func planJSON(plan *bundle.Plan) any {
+	type entry struct {
+		Path   string          `json:"path"`
+		Link   string          `json:"link,omitempty"`
+		Source string          `json:"source,omitempty"`
+		Edits  []bundle.Change `json:"edits,omitempty"`
+	}
+	entries := make([]entry, 0, len(plan.Entries))
+	for i := range plan.Entries {
+		e := &plan.Entries[i]
+		j := entry{Path: e.Path, Link: e.Link, Edits: e.Changes()}
+		if e.Object != nil {
+			j.Source = e.Object.Path
+		}
+		entries = append(entries, j)
+	}
+	return struct {
+		Name     string           `json:"name"`
+		Programs []bundle.Program `json:"programs"`
+		Entries  []entry          `json:"entries"`
+		Accepted any              `json:"acceptedFindings"`
+		Warnings []string         `json:"warnings"`
+	}{plan.Name, plan.Programs, entries, acceptedJSON(plan.Accepted), append([]string{}, plan.Warnings...)}
+}
+
+func acceptedJSON(findings []closure.Finding) []string {
+	list := []string{}
+	for _, f := range findings {
+		list = append(list, f.Name+": "+f.What)
+	}
+	return list
+}

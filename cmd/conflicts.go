@@ -1,0 +1,100 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+func (a *app) conflictsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "conflicts PROGRAM...",
+		Short: "Name what the loader will mix up, and who brought it",
+		Long: `Name what the dynamic loader will mix up in each program's process: one soname wanted from two
+store paths, one library in two versions, members of two C libraries, files of another machine in
+the way, needs that nothing answers. For every copy it says who needs it, by the shortest chain from
+the program, which copy the loader keeps, and what to do. Nothing is run.
+
+Silence and status 0 mean that every object gets the copies it was linked with.
+` + exitHelp,
+		Example: "  nixbundle conflicts ./result/bin/sensor",
+		Args:    atLeastOne,
+		RunE: func(_ *cobra.Command, args []string) error {
+			_, c, err := a.walk(args)
+			if err != nil {
+				return err
+			}
+			findings, err := closure.Judge(c)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				err = a.printJSON(findingsJSON(findings))
+			} else {
+				printFindings(a.Stdout, findings)
+			}
+			if err == nil && worst(findings) == closure.Error {
+				err = errFindings
+			}
+			return err
+		},
+	}
+	a.addJSON(c)
+	return c
+}
+
+// worst is the gravest severity among findings; Note when there is none.
+func worst(findings []closure.Finding) closure.Severity {
+	most := closure.Note
+	for _, f := range findings {
+		most = min(most, f.Severity)
+	}
+	return most
+}
+
+// printFindings prints findings, an empty line between two.
+func printFindings(w io.Writer, findings []closure.Finding) {
+	for i, f := range findings {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s: %s: %s\n", f.Severity, f.Name, f.What)
+		for _, c := range f.Copies {
+			printCopy(w, &f, c)
+		}
+		if f.Advice != "" {
+			fmt.Fprintf(w, "  hint: %s\n", f.Advice)
+		}
+	}
+}
+
+func printCopy(w io.Writer, f *closure.Finding, c closure.Copy) {
+	label := "wanted"
+	switch {
+	case f.Kind == closure.KindMissing:
+		label = "missing"
+	case c.Kept:
+		label = "kept"
+	}
+	fmt.Fprintf(w, "  %-7s %s\n", label, c.Path)
+	for _, chain := range c.Chains {
+		fmt.Fprintf(w, "          by %s\n", chainText(f.Program, chain))
+	}
+	for _, t := range c.Tried {
+		fmt.Fprintf(w, "          tried %s: %s\n", t.Path, t.Why)
+	}
+}
+
+// chainText is "sensor -> libtensorflowlite.so.2 -> libprotobuf.so.32".
+func chainText(program string, chain []*closure.Need) string {
+	parts := []string{path.Base(program)}
+	for _, n := range chain {
+		parts = append(parts, n.Name)
+	}
+	return strings.Join(parts, " -> ")
+}

@@ -1,0 +1,177 @@
+package cmd
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nixbundle/nixbundle/bundle"
+	"github.com/nixbundle/nixbundle/elfpatch"
+)
+
+func (a *app) inspectCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "Print the facts of an ELF file, or what is in a bundle",
+		Long: `Print what an ELF file says of itself to a loader, or, for a bundle (an archive, or a folder it
+was unpacked to), its programs and what each file is and was. A bundle is not unpacked for it, and
+what it says of itself is not believed further than to print it.
+` + exitHelp,
+		Example: "  nixbundle inspect ./result/bin/sensor\n  nixbundle inspect sensor.tar.zst",
+		Args:    exactlyOne,
+		RunE:    func(_ *cobra.Command, args []string) error { return a.inspect(args[0]) },
+	}
+	a.addJSON(c)
+	return c
+}
+
+func (a *app) inspect(name string) error {
+	info, err := a.readELF(name)
+	switch {
+	case err == nil && a.json:
+		return a.printJSON(elfJSON(info))
+	case err == nil:
+		printELF(a.Stdout, info)
+		return nil
+	case !errors.Is(err, elfpatch.ErrNotELF):
+		return err
+	}
+	archive, err := bundle.Open(name)
+	if err != nil {
+		return err
+	}
+	defer archive.Close()
+	if a.json {
+		return a.printJSON(archive.Manifest)
+	}
+	printManifest(a.Stdout, archive.Manifest)
+	return nil
+}
+
+// readELF reads an ELF file of this machine or, with --root, of a root; a folder is not one.
+func (a *app) readELF(name string) (*elfpatch.Info, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	stat, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if stat.IsDir() {
+		return nil, elfpatch.ErrNotELF
+	}
+	info, err := elfpatch.Read(f, stat.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return info, nil
+}
+
+// printELF prints an Info, a fact a line; facts that a file does not have are left out.
+func printELF(w io.Writer, i *elfpatch.Info) {
+	fact := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(w, "%-10s %s\n", name, value)
+		}
+	}
+	fact("type", fmt.Sprintf("%s, %s, %s, %s", i.Type, i.Machine, i.Class, i.Data))
+	fact("interp", i.Interp)
+	fact("soname", i.Soname)
+	for _, n := range i.Needed {
+		fact("needed", n)
+	}
+	if i.HasRPath {
+		fact("rpath", quoteEmpty(i.RPath))
+	}
+	if i.HasRunPath {
+		fact("run path", quoteEmpty(i.RunPath))
+	}
+	for _, v := range i.VerNeeds {
+		var names []string
+		for _, n := range v.Versions {
+			names = append(names, n.Name)
+		}
+		fact("versions", v.File+": "+strings.Join(names, " "))
+	}
+	fact("build id", hex.EncodeToString(i.BuildID))
+	if present, exec := i.Stack(); present && exec {
+		fact("stack", "executable")
+	}
+	if i.MaxAlign() > 0 {
+		fact("align", fmt.Sprintf("%d bytes", i.MaxAlign()))
+	}
+}
+
+func quoteEmpty(s string) string {
+	if s == "" {
+		return `""`
+	}
+	return s
+}
+
+func elfJSON(i *elfpatch.Info) any {
+	type need struct {
+		File     string   `json:"file"`
+		Versions []string `json:"versions"`
+	}
+	needs := []need{}
+	for _, v := range i.VerNeeds {
+		n := need{File: v.File, Versions: []string{}}
+		for _, version := range v.Versions {
+			n.Versions = append(n.Versions, version.Name)
+		}
+		needs = append(needs, n)
+	}
+	optional := func(has bool, s string) *string {
+		if has {
+			return &s
+		}
+		return nil
+	}
+	return struct {
+		Type     string   `json:"type"`
+		Machine  string   `json:"machine"`
+		Class    string   `json:"class"`
+		Data     string   `json:"data"`
+		Interp   string   `json:"interp,omitempty"`
+		Soname   string   `json:"soname,omitempty"`
+		Needed   []string `json:"needed"`
+		RPath    *string  `json:"rpath,omitempty"`
+		RunPath  *string  `json:"runPath,omitempty"`
+		Versions []need   `json:"versionNeeds"`
+		BuildID  string   `json:"buildId,omitempty"`
+		Align    uint64   `json:"align"`
+	}{
+		i.Type.String(), i.Machine.String(), i.Class.String(), i.Data.String(), i.Interp, i.Soname,
+		append([]string{}, i.Needed...), optional(i.HasRPath, i.RPath), optional(i.HasRunPath, i.RunPath),
+		needs, hex.EncodeToString(i.BuildID), i.MaxAlign(),
+	}
+}
+
+// printManifest prints what is in a bundle.
+func printManifest(w io.Writer, m *bundle.Manifest) {
+	for _, p := range m.Programs {
+		fmt.Fprintf(w, "program %s: interpreter %s\n", p.Entry, p.Strategy)
+	}
+	for _, e := range m.Entries {
+		switch {
+		case e.Link != "":
+			fmt.Fprintf(w, "%s -> %s\n", e.Path, e.Link)
+		case e.SHA256 != "":
+			fmt.Fprintf(w, "%s  %d bytes  from %s\n", e.Path, e.Size, orNone(e.Source))
+		}
+		for _, c := range e.Edits {
+			fmt.Fprintf(w, "    %s: %s -> %s\n", c.What, orNone(c.From), orNone(c.To))
+		}
+	}
+	for _, f := range m.Accepted {
+		fmt.Fprintf(w, "allowed: %s: %s\n", f.Name, f.What)
+	}
+}

@@ -1,0 +1,158 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+func (a *app) lddCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "ldd PROGRAM...",
+		Short: "Print what the loader loads, in its order, as ldd does",
+		Long: `Print the link map of each program as ldd prints it, without addresses: what the dynamic loader
+maps, in its own order, by the paths it opens. It works for any machine and nothing is run. A need
+that nothing answers is "not found", and the status is then 3.
+` + exitHelp,
+		Example: "  nixbundle ldd ./result/bin/sensor\n  nixbundle ldd --root /mnt/pi /usr/bin/python3",
+		Args:    atLeastOne,
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.printLinkMaps(args, printLdd)
+		},
+	}
+	a.addJSON(c)
+	return c
+}
+
+func (a *app) treeCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "tree PROGRAM...",
+		Short: "Print the same as a tree, with the rule that found each object",
+		Long: `Print each program's needs as a tree. Behind every object stands the rule of the search that
+found it; what was passed over on the way, and why, stands below it. An object's own needs are
+printed once, where the loader first loads it.
+` + exitHelp,
+		Example: "  nixbundle tree ./result/bin/sensor",
+		Args:    atLeastOne,
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.printLinkMaps(args, printTree)
+		},
+	}
+	a.addJSON(c)
+	return c
+}
+
+// printLinkMaps walks programs and prints each link map; missing needs are findings.
+func (a *app) printLinkMaps(args []string, print func(io.Writer, *closure.LinkMap)) error {
+	_, c, err := a.walk(args)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		err = a.printJSON(linkMapsJSON(c))
+	} else {
+		for _, m := range c.LinkMaps {
+			if len(c.LinkMaps) > 1 {
+				fmt.Fprintf(a.Stdout, "%s:\n", m.Asked)
+			}
+			print(a.Stdout, m)
+		}
+	}
+	if err == nil && c.Missing() != nil {
+		err = errFindings
+	}
+	return err
+}
+
+// line is one line of ldd: the name asked for and the path opened.
+type line struct{ name, path string }
+
+// lddLines is a link map as the loader's trace lists it: the objects in load order without the
+// program, each missing name where it was asked for first.
+func lddLines(m *closure.LinkMap) []line {
+	var lines []line
+	listed := map[*closure.Loaded]bool{m.Program(): true}
+	missing := map[string]bool{}
+	upTo := func(to *closure.Loaded) {
+		if i := slices.Index(m.Loaded, to); i >= 0 {
+			for _, l := range m.Loaded[:i+1] {
+				if !listed[l] {
+					listed[l] = true
+					lines = append(lines, loadedLine(l))
+				}
+			}
+		}
+	}
+	for _, n := range m.Needs {
+		switch {
+		case n.To != nil && !listed[n.To]:
+			upTo(n.To)
+		case n.To == nil && !missing[n.Name]:
+			missing[n.Name] = true
+			lines = append(lines, line{n.Name, "not found"})
+		}
+	}
+	upTo(m.Loaded[len(m.Loaded)-1])
+	return lines
+}
+
+func loadedLine(l *closure.Loaded) line {
+	if l.By == nil {
+		return line{l.Path, l.Path} // ld.so: its first name is PT_INTERP
+	}
+	return line{l.By.Name, l.Path}
+}
+
+func printLdd(w io.Writer, m *closure.LinkMap) {
+	lines := lddLines(m)
+	if len(lines) == 0 && !m.Program().Object.Info.Dynamic {
+		fmt.Fprintln(w, "\tstatically linked")
+	}
+	for _, l := range lines {
+		if l.name == l.path {
+			fmt.Fprintf(w, "\t%s\n", l.path)
+		} else {
+			fmt.Fprintf(w, "\t%s => %s\n", l.name, l.path)
+		}
+	}
+}
+
+func printTree(w io.Writer, m *closure.LinkMap) {
+	t := &treePrinter{w: w, needs: map[*closure.Loaded][]*closure.Need{}, loader: m.Interp}
+	for _, n := range m.Needs {
+		t.needs[n.From] = append(t.needs[n.From], n)
+	}
+	fmt.Fprintln(w, m.Asked)
+	t.print(m.Program(), 1)
+}
+
+// treePrinter prints the needs of loaded objects, each object's once.
+type treePrinter struct {
+	w      io.Writer
+	needs  map[*closure.Loaded][]*closure.Need
+	loader *closure.Loaded
+}
+
+func (t *treePrinter) print(from *closure.Loaded, depth int) {
+	indent := strings.Repeat("  ", depth)
+	for _, n := range t.needs[from] {
+		if n.To == nil {
+			fmt.Fprintf(t.w, "%s%s: not found\n", indent, n.Name)
+		} else {
+			fmt.Fprintf(t.w, "%s%s => %s [%s]\n", indent, n.Name, n.To.Path, n.Rule)
+		}
+		for _, c := range n.Tried {
+			if n.To == nil || c.Object != nil {
+				fmt.Fprintf(t.w, "%s  passed over %s: %s\n", indent, c.Path, c.Why)
+			}
+		}
+		if n.To != nil && n.To.By == n {
+			t.print(n.To, depth+1)
+		}
+	}
+}

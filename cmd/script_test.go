@@ -1,0 +1,90 @@
+package cmd_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nixbundle/nixbundle/cmd"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"nixbundle": func() {
+			os.Exit(cmd.Run(context.Background(), cmd.World{Args: os.Args, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}))
+		},
+	})
+}
+
+// The scripts in testdata/script: each reads as documentation of one behaviour. They use the small
+// real closure in testdata/demo, and need neither Nix nor a network.
+func TestScripts(t *testing.T) {
+	demo, err := filepath.Abs("../testdata/demo")
+	require.NoError(t, err)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "../testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("DEMO", demo)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+	})
+}
+
+// exits STATUS COMMAND...: the command ends with that exit status.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, not %d", got, want)
+	}
+}
+
+// run runs one command line in this process.
+func run(args ...string) (stdout, stderr string, status int) {
+	var out, errs bytes.Buffer
+	status = cmd.Run(context.Background(), cmd.World{
+		Args: append([]string{"nixbundle"}, args...), Stdout: &out, Stderr: &errs, Getenv: func(string) string { return "" },
+	})
+	return out.String(), errs.String(), status
+}
+
+// TestReadme runs the sessions of README.md, every block marked console, and compares what they
+// print, so that the README is true.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	t.Chdir("..")
+	t.Cleanup(func() { os.Remove("sensor.tar.zst") })
+	sessions := 0
+	for _, block := range strings.Split(string(text), "```console\n")[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		for _, session := range strings.Split(block, "$ ")[1:] {
+			line, want, _ := strings.Cut(session, "\n")
+			args := strings.Fields(line)
+			require.Equal(t, "nixbundle", args[0], "a session of README.md that is not tested")
+			stdout, stderr, _ := run(args[1:]...)
+			require.Equal(t, want, stdout+stderr, line)
+			sessions++
+		}
+	}
+	require.NotZero(t, sessions)
+}

@@ -1,0 +1,182 @@
+package cmd_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// store is the folder of real closures that make store builds. Tests that need it skip without it,
+// and fail without it in CI.
+func store(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("NIXBUNDLE_STORE")
+	if dir == "" {
+		dir = "../.store"
+	}
+	dir, err := filepath.Abs(dir)
+	require.NoError(t, err)
+	if _, err := os.Stat(filepath.Join(dir, "results/sensor-plain")); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("the store is missing: run make store: %v", err)
+		}
+		t.Skipf("needs the store of real closures: run make store (as root)")
+	}
+	return dir
+}
+
+// storeProgram is a program of the store that works there.
+type storeProgram struct {
+	result  string // in .store/results
+	program string // in it
+	root    string // the root without Nix that its bundle must work in
+	interps []string
+	args    []string
+	want    string // something its output must hold
+}
+
+const model = "/tmp/nixbundle-face.onnx"
+
+var storePrograms = []storeProgram{
+	{"sensor-plain", "bin/sensor", "bookworm-arm64", []string{"system", "wrapper"}, []string{model}, "sensor: OK"},
+	{"sensor-fixed", "bin/sensor", "bookworm-arm64", []string{"system", "wrapper"}, []string{model, "x"}, "profile round trip: 3"},
+	{"sensor-twoprogs", "bin/sensor", "bookworm-arm64", []string{"system", "wrapper"}, []string{model}, "sensor: OK"},
+	{"sensor-twoprogs", "bin/tfprof", "bookworm-arm64", []string{"system", "wrapper"}, nil, "profile round trip 3"},
+	{"armhf-sqlite3", "bin/sqlite3", "bookworm-armhf", []string{"system", "wrapper"}, []string{":memory:", "select 6*7"}, "42"},
+	{"misc-ioc", "bin/linux-aarch64/opcuaIoc", "bookworm-arm64", []string{"system", "wrapper"}, nil, "ioc: linux-aarch64"},
+	{"misc-ioc", "bin/linux-x86_64/opcuaIoc", "bookworm-arm64", []string{"wrapper"}, nil, "ioc: linux-x86_64"},
+	{"misc-wrongArchFirst", "bin/greet", "bookworm-arm64", []string{"system", "wrapper"}, []string{"x"}, "zlib=1.2.13"},
+	{"misc-muslHello", "bin/musl-hello", "bookworm-arm64", []string{"wrapper"}, nil, "built against musl"},
+	{"misc-static", "bin/static-glibc", "bookworm-arm64", []string{"auto"}, nil, "static: ok"},
+	{"misc-static", "bin/static-pie", "bookworm-arm64", []string{"auto"}, nil, "static: ok"},
+	{"misc-static", "bin/static-musl", "bookworm-arm64", []string{"auto"}, nil, "static: ok"},
+	{"misc-static", "bin/busybox", "bookworm-arm64", []string{"auto"}, []string{"echo", "hello"}, "hello"},
+	{"misc-static", "bin/ls", "bookworm-arm64", []string{"auto"}, []string{"-d", "/opt"}, "/opt"},
+}
+
+// TestBundlesWork is the product's promise: for every program of the store that works in the store,
+// its bundle works in a root that has no /nix, with the same output.
+func TestBundlesWork(t *testing.T) {
+	dir := store(t)
+	putModel(t, dir)
+	for _, p := range storePrograms {
+		for _, interp := range p.interps {
+			t.Run(p.result+"/"+filepath.Base(p.program)+"/"+interp, func(t *testing.T) {
+				source := filepath.Join(dir, "results", p.result, p.program)
+				want, status := runIn(t, "/", source, p.args...)
+				require.Zero(t, status, want)
+				require.Contains(t, want, p.want)
+				at := unpack(t, filepath.Join(dir, "root", p.root), "--interp", interp, source)
+				got, status := runIn(t, filepath.Join(dir, "root", p.root), filepath.Join(at, filepath.Base(p.program), p.program), p.args...)
+				require.Zero(t, status, got)
+				require.Equal(t, want, got)
+			})
+		}
+	}
+}
+
+// TestTwoProgramsOneBundle: two programs with two libraries of one soname share a bundle, and both
+// find their own.
+func TestTwoProgramsOneBundle(t *testing.T) {
+	dir := store(t)
+	putModel(t, dir)
+	root := filepath.Join(dir, "root/bookworm-arm64")
+	bin := filepath.Join(dir, "results/sensor-twoprogs/bin")
+	stdout, stderr, status := run("conflicts", bin+"/sensor", bin+"/tfprof")
+	require.Zero(t, status, stderr)
+	require.Empty(t, stdout)
+	for _, interp := range []string{"system", "wrapper"} {
+		at := unpack(t, root, "--interp", interp, bin+"/sensor", bin+"/tfprof")
+		got, status := runIn(t, root, at+"/sensor/bin/sensor", model)
+		require.Zero(t, status, got)
+		require.Contains(t, got, "sensor: OK")
+		got, status = runIn(t, root, at+"/sensor/bin/tfprof")
+		require.Zero(t, status, got)
+		require.Contains(t, got, "profile round trip 3")
+	}
+}
+
+// TestSensorStory: the clash that took months is named, with both copies, who brought each, and
+// which one the loader keeps.
+func TestSensorStory(t *testing.T) {
+	dir := store(t)
+	program := func(v string) string { return filepath.Join(dir, "results/sensor-"+v, "bin/sensor") }
+
+	stdout, _, status := run("conflicts", program("samesoname"))
+	require.Equal(t, 3, status)
+	require.Regexp(t, `kept +/nix/store/[a-z0-9]{32}-protobuf-aarch64-unknown-linux-gnu-3\.21\.9/lib/libprotobuf\.so\.32`, stdout)
+	require.Regexp(t, `wanted +/nix/store/[a-z0-9]{32}-libprotobuf32-[^/]*/lib/libprotobuf\.so\.32`, stdout)
+	require.Contains(t, stdout, "sensor -> libtensorflowlite.so.2 -> libprotobuf.so.32")
+	require.Contains(t, stdout, "sensor -> libopencv_dnn.so.406 -> libprotobuf.so.32")
+
+	stdout, _, status = run("conflicts", program("diffsoname"))
+	require.Equal(t, 3, status)
+	require.Contains(t, stdout, "libprotobuf.so.23")
+	require.Contains(t, stdout, "libprotobuf.so.32")
+
+	for _, v := range []string{"plain", "fixed"} {
+		stdout, stderr, status := run("conflicts", program(v))
+		require.Zero(t, status)
+		require.Empty(t, stdout+stderr)
+	}
+}
+
+// TestWrappersAreNamed: a wrapper is refused with the name of the ELF file it starts.
+func TestWrappersAreNamed(t *testing.T) {
+	dir := store(t)
+	for _, w := range []string{"misc-wrapBash", "misc-wrapBinary"} {
+		_, stderr, status := run(filepath.Join(dir, "results", w, "bin/greet"), "-o", filepath.Join(t.TempDir(), "x.tar"))
+		require.Equal(t, 1, status, stderr)
+		require.Contains(t, stderr, "/bin/.greet-wrapped")
+	}
+}
+
+// putModel gives programs of the store and of bundles one path to the sensor's model.
+func putModel(t *testing.T, dir string) {
+	t.Helper()
+	found, err := filepath.Glob("/nix/store/*-face-model-1.0/share/models/face.onnx")
+	require.NoError(t, err)
+	require.NotEmpty(t, found)
+	data, err := os.ReadFile(found[0])
+	require.NoError(t, err)
+	for _, root := range []string{"/", filepath.Join(dir, "root/bookworm-arm64")} {
+		require.NoError(t, os.WriteFile(filepath.Join(root, model), data, 0o644))
+	}
+}
+
+// unpack bundles programs and unpacks the archive in a new folder of a root; it returns the folder
+// as seen from inside.
+func unpack(t *testing.T, root string, args ...string) string {
+	t.Helper()
+	archive := filepath.Join(t.TempDir(), "bundle.tar.zst")
+	_, stderr, status := run(append(args, "-o", archive)...)
+	require.Zero(t, status, stderr)
+	at, err := os.MkdirTemp(filepath.Join(root, "opt"), "nixbundle-")
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(at) })
+	require.NoError(t, os.Chmod(at, 0o755))
+	out, err := exec.Command("tar", "--zstd", "-C", at, "-xf", archive).CombinedOutput()
+	require.NoError(t, err, string(out))
+	return strings.TrimPrefix(at, root)
+}
+
+// runIn runs a program in a root, through qemu for another machine; / is this machine, where the
+// store is.
+func runIn(t *testing.T, root, program string, args ...string) (output string, status int) {
+	t.Helper()
+	c := exec.Command("../testdata/store/run-in-root.sh", append([]string{root, program}, args...)...)
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	err := c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	return out.String(), c.ProcessState.ExitCode()
+}

@@ -1,0 +1,192 @@
+// Command bench compares nixbundle with what one would use instead, side by side: each pair of
+// commands is run in turn, A B A B, so that a machine whose speed drifts drifts for both. It prints
+// one table of ratios of medians; below 1 means nixbundle is quicker, or smaller.
+//
+//	go run ./testdata/bench NIXBUNDLE STORE
+//
+// NIXBUNDLE is the program, STORE the folder that make store builds with its bench root.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const rounds = 7
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "encode" {
+		encode(os.Args[2], os.Args[3], os.Args[4])
+		return
+	}
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: bench NIXBUNDLE STORE")
+		os.Exit(2)
+	}
+	b := &bench{program: os.Args[1], store: os.Args[2]}
+	var err error
+	b.self, err = os.Executable()
+	check(err)
+	dir := "" // memory, where there is some: a disk's speed is not the question
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		dir = "/dev/shm"
+	}
+	b.tmp, err = os.MkdirTemp(dir, "nixbundle-bench-")
+	check(err)
+	defer os.RemoveAll(b.tmp)
+	b.run()
+}
+
+// bench is one run of the whole comparison.
+type bench struct{ program, self, store, tmp string }
+
+func (b *bench) run() {
+	fmt.Printf("%d processors, medians of %d interleaved runs, A/B\n\n", runtime.NumCPU(), rounds)
+	fmt.Printf("%-42s %-34s %6s %6s %7s %7s %6s\n", "A", "B", "wall", "cpu", "A MiB", "B MiB", "size")
+	for _, v := range []string{"plain", "samesoname"} {
+		sensor := filepath.Join(b.store, "results/sensor-"+v, "bin/sensor")
+		b.compare("nixbundle ldd sensor-"+v, cmdOf(b.program, "ldd", sensor), "libtree", cmdOf("libtree", sensor), nil)
+	}
+	pack := func(level, output string, env ...string) func() *exec.Cmd {
+		return withEnv(cmdOf(b.program, "--quiet", "--allow-conflicts", "--root", filepath.Join(b.store, "bench-root"),
+			"--level", level, "/usr/bin/gmic", "-o", filepath.Join(b.tmp, output)), env)
+	}
+	check(pack("default", "a.tar")().Run())
+	tarFile := filepath.Join(b.tmp, "a.tar")
+	st, err := os.Stat(tarFile)
+	check(err)
+	out, other := filepath.Join(b.tmp, "a.tar.zst"), filepath.Join(b.tmp, "b.tar.zst")
+	tree := filepath.Join(b.tmp, "tree")
+	check(os.Mkdir(tree, 0o755))
+	check(exec.Command("tar", "-xf", tarFile, "-C", tree).Run())
+	name := fmt.Sprintf("pack %d MB", st.Size()/1e6)
+	files := []string{out, other}
+	for _, l := range []struct{ level, zstd string }{{"default", "-3"}, {"best", "-12"}} {
+		sh := "tar -C " + tree + " -cf - . | zstd -q -f -T2 " + l.zstd + " -o " + other
+		b.compare(name+", "+l.level, pack(l.level, "a.tar.zst"), "tar | zstd "+l.zstd+" -T2", cmdOf("sh", "-c", sh), files)
+		b.compare(name+", "+l.level, pack(l.level, "a.tar.zst"), "bare encoder on the ready tar",
+			cmdOf(b.self, "encode", l.level, tarFile, other), files)
+		b.compare(name+", "+l.level+", 2 cores", pack(l.level, "a.tar.zst", "GOMAXPROCS=2"), "1 core",
+			pack(l.level, "b.tar.zst", "GOMAXPROCS=1"), files)
+	}
+}
+
+// figures are those of several runs of one command.
+type figures struct {
+	wall, cpu []time.Duration
+	peak      int64 // KiB, of the largest process
+}
+
+// compare runs two commands in turn and prints a row. files, where given, are their outputs.
+func (b *bench) compare(nameA string, a func() *exec.Cmd, nameB string, other func() *exec.Cmd, files []string) {
+	var fa, fb figures
+	for i := range rounds + 1 {
+		fa.measure(a(), i > 0)
+		fb.measure(other(), i > 0)
+	}
+	size := "-"
+	if files != nil {
+		size = fmt.Sprintf("%.3f", float64(sizeOf(files[0]))/float64(sizeOf(files[1])))
+	}
+	fmt.Printf("%-42s %-34s %6.2f %6.2f %7.0f %7.0f %6s\n", nameA, nameB,
+		ratio(fa.wall, fb.wall), ratio(fa.cpu, fb.cpu), float64(fa.peak)/1024, float64(fb.peak)/1024, size)
+}
+
+func (f *figures) measure(c *exec.Cmd, counts bool) {
+	c.Stdout, c.Stderr = io.Discard, os.Stderr
+	start := time.Now()
+	check(c.Run())
+	if !counts {
+		return
+	}
+	f.wall = append(f.wall, time.Since(start))
+	f.cpu = append(f.cpu, c.ProcessState.UserTime()+c.ProcessState.SystemTime())
+	if u, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		f.peak = max(f.peak, u.Maxrss)
+	}
+}
+
+func ratio(a, b []time.Duration) float64 {
+	slices.Sort(a)
+	slices.Sort(b)
+	return float64(a[len(a)/2]) / float64(b[len(b)/2])
+}
+
+func sizeOf(name string) int64 {
+	st, err := os.Stat(name)
+	check(err)
+	return st.Size()
+}
+
+func cmdOf(name string, args ...string) func() *exec.Cmd {
+	return func() *exec.Cmd { return exec.Command(name, args...) }
+}
+
+func withEnv(c func() *exec.Cmd, env []string) func() *exec.Cmd {
+	return func() *exec.Cmd {
+		cmd := c()
+		cmd.Env = append(os.Environ(), env...)
+		return cmd
+	}
+}
+
+// encode is the bare encoder: the frames of a bundle, of a file that is ready, and nothing else.
+func encode(level, from, to string) {
+	levels := map[string]zstd.EncoderLevel{"default": zstd.SpeedDefault, "best": zstd.SpeedBestCompression}
+	in, err := os.Open(from)
+	check(err)
+	out, err := os.Create(to)
+	check(err)
+	type job struct {
+		in   []byte
+		done chan []byte
+	}
+	workers := runtime.GOMAXPROCS(0)
+	jobs, queue := make(chan job), make(chan job, workers)
+	for range workers {
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(levels[level]), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
+		check(err)
+		go func() {
+			for j := range jobs {
+				j.done <- e.EncodeAll(j.in, nil)
+			}
+		}()
+	}
+	go func() {
+		defer close(queue)
+		for {
+			buf := make([]byte, 16<<20)
+			n, err := io.ReadFull(in, buf)
+			if n > 0 {
+				j := job{buf[:n], make(chan []byte, 1)}
+				jobs <- j
+				queue <- j
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for j := range queue {
+		_, err := out.Write(<-j.done)
+		check(err)
+	}
+	check(out.Close())
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench: "+strconv.Quote(err.Error()))
+		os.Exit(1)
+	}
+}
