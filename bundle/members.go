@@ -78,8 +78,8 @@ func (a *Archive) members() iter.Seq2[*Member, error] {
 			}
 			var m *Member
 			switch {
-			case errors.Is(err, tar.ErrHeader) && first:
-				err = fmt.Errorf("%w: what is compressed is no tar", ErrNotBundle)
+			case first && (errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF)):
+				err = fmt.Errorf("%w: it does not start with a tar header", ErrNotBundle)
 			case err != nil && !errors.Is(err, errBomb):
 				err = fmt.Errorf("the archive is cut short or damaged: %w", err)
 			case err == nil:

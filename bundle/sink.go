@@ -26,7 +26,7 @@ type header struct {
 	mode fs.FileMode // permissions and type
 	link string      // of a symbolic link
 	same string      // the path of an earlier file with which this one shares its bytes
-	size int64       // of a file that has bytes of its own
+	size int64       // of a file
 }
 
 // tarSink writes a tar stream: POSIX ustar, with PAX records only for what ustar cannot say.
@@ -47,11 +47,12 @@ func newTarSink(s stream, epoch int64) *tarSink {
 // begin writes the header. A tar.Writer is used for it alone: the bytes of the file do not pass
 // through it, and so are not copied.
 func (t *tarSink) begin(n header) error {
+	h := t.tarHeader(n)
 	t.buf.Reset()
-	if err := tar.NewWriter(t.buf).WriteHeader(t.tarHeader(n)); err != nil {
+	if err := tar.NewWriter(t.buf).WriteHeader(h); err != nil {
 		return err
 	}
-	t.pad = -n.size & (tarBlock - 1)
+	t.pad = -h.Size & (tarBlock - 1)
 	return putBytes(t.stream, t.buf.Bytes())
 }
 
