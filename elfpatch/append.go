@@ -9,13 +9,23 @@ import (
 // placeBlocks puts what found no room into one read-only segment at the end of the file. When an
 // earlier edit appended one, it is laid out anew instead.
 func (p *patch) placeBlocks() error {
-	homeless := slices.DeleteFunc(slices.Clone(p.blocks), func(b *block) bool { return b.placed })
-	if len(homeless) == 0 {
+	if len(p.homeless()) == 0 {
 		return nil
 	}
-	blocks := homeless
+	blocks := p.homeless()
 	if p.own >= 0 {
-		blocks = append(p.ownBlocks(), homeless...)
+		blocks = append(p.ownBlocks(), blocks...)
+	} else {
+		if err := p.freeHeader(); err != nil {
+			return err
+		}
+		for _, b := range p.homeless() {
+			p.settleAll([]*block{b}) // perhaps where another left for the header
+		}
+		if blocks = p.homeless(); len(blocks) == 0 {
+			p.dropHeader()
+			return nil
+		}
 	}
 	s, err := p.appendedSegment()
 	if err != nil {
@@ -33,11 +43,16 @@ func (p *patch) placeBlocks() error {
 	}
 	if p.own >= 0 {
 		p.segs[p.own] = s
-	} else if err := p.insertSegment(s); err != nil {
-		return err
+	} else {
+		p.insertSegment(s)
 	}
 	p.layTail(s, blocks, places)
 	return nil
+}
+
+// homeless lists the blocks that wait for a place.
+func (p *patch) homeless() []*block {
+	return slices.DeleteFunc(slices.Clone(p.blocks), func(b *block) bool { return b.placed })
 }
 
 // layTail writes the appended segment: what it covers behind the kept part of the file is the tail.

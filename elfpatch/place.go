@@ -31,7 +31,7 @@ func (p *patch) placeInterp() {
 	case more > 0 && p.sectioned() && p.freeBehind(b.old.to, more):
 		p.claim(p.segmentOf(b.old.to), extent{b.old.from, b.old.to + offset(more)})
 	case more > 0:
-		p.leave(b)
+		p.leave(b, true)
 		return
 	case !p.sectioned():
 		b.data = append(b.data, make([]byte, -more)...)
@@ -67,31 +67,37 @@ func (p *patch) placeStrings(t *strtab) {
 		p.growHere(b)
 		return
 	}
-	if p.leave(b) || p.inOwn(b) {
+	if p.leave(b, false) || p.inOwn(b) {
 		return
 	}
 	behind := p.neighbours(b.old.to, more)
 	if behind == nil || !p.settleAll(behind) && total(behind) >= b.size() {
+		p.leave(b, true)
 		return
 	}
-	p.blocks = append(p.blocks[:len(p.blocks)-1], behind...)
+	p.blocks = append(p.blocks, behind...)
 	for _, n := range behind {
 		p.clear(n)
 	}
+	p.claim(p.segmentOf(b.old.to), extent{b.old.from, b.old.from + offset(b.size())})
 	p.growHere(b)
 }
 
-// leave takes b from its place and looks for another one. What finds none, and what an earlier edit
-// appended, waits for placeBlocks.
-func (p *patch) leave(b *block) bool {
-	p.blocks = append(p.blocks, b)
-	p.clear(b)
-	return !p.inOwn(b) && p.settleAll([]*block{b})
+// leave finds another place for b and clears the old one. What finds none leaves only if it must;
+// that, and what an earlier edit appended, waits for placeBlocks.
+func (p *patch) leave(b *block, must bool) bool {
+	found := !p.inOwn(b) && p.settleAll([]*block{b})
+	if found || must || p.inOwn(b) {
+		p.blocks = append(p.blocks, b)
+		p.clear(b)
+	}
+	return found
 }
 
-// clear writes zeros over the place of b in the input.
+// clear writes zeros over the place of b in the input, which is free then.
 func (p *patch) clear(b *block) {
 	p.img.write(b.old.from, make([]byte, b.old.size()))
+	p.release(b.old)
 }
 
 // stringBlock is the string table as it is.

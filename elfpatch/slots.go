@@ -5,14 +5,10 @@ import (
 	"slices"
 )
 
-// insertSegment adds a PT_LOAD behind the last one, in a program header that nothing needs or in
-// free bytes behind the table; the table itself never moves.
-func (p *patch) insertSegment(s Segment) error {
-	if i := p.redundantHeader(); i >= 0 {
-		p.segs = slices.Delete(p.segs, i, i+1)
-	} else if err := p.extendHeaders(); err != nil {
-		return err
-	}
+// insertSegment adds a PT_LOAD behind the last one, in the program header that freeHeader found.
+func (p *patch) insertSegment(s Segment) {
+	i := p.nullHeader()
+	p.segs = slices.Delete(p.segs, i, i+1)
 	at := 0
 	for i, o := range p.segs {
 		if o.Type == elf.PT_LOAD {
@@ -20,7 +16,46 @@ func (p *patch) insertSegment(s Segment) error {
 		}
 	}
 	p.segs = slices.Insert(p.segs, at, s)
+}
+
+func (p *patch) nullHeader() int {
+	return slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == elf.PT_NULL })
+}
+
+// freeHeader makes a program header PT_NULL, or adds one behind the table. The table itself never
+// moves: before Linux 5.18 AT_PHDR was right only in the first segment, and strip writes it behind
+// the ELF header anyway.
+func (p *patch) freeHeader() error {
+	if i := p.redundantHeader(); i >= 0 {
+		p.segs[i] = Segment{}
+		return nil
+	}
+	size := p.layout().phdr
+	end := p.headerTable().to
+	if len(p.segs)+1 >= pnXNum || !p.freeBehind(end, size) && !p.makeRoom(end, size) {
+		return unsupported("the file must grow, and no program header is free for the new segment")
+	}
+	p.claim(p.segmentOf(end), extent{end, end + offset(size)})
+	for i := range p.segs {
+		if s := &p.segs[i]; s.Type == elf.PT_PHDR {
+			s.Filesz, s.Memsz = s.Filesz+uint64(size), s.Memsz+uint64(size)
+		}
+	}
+	p.segs = append(p.segs, Segment{})
 	return nil
+}
+
+// dropHeader takes back the program header that freeHeader added when nothing needs it any more.
+func (p *patch) dropHeader() {
+	if len(p.segs) == len(p.segments) {
+		return
+	}
+	p.segs = p.segs[:len(p.segments)]
+	for i := range p.segs {
+		if s := &p.segs[i]; s.Type == elf.PT_PHDR {
+			s.Filesz, s.Memsz = p.segments[i].Filesz, p.segments[i].Memsz
+		}
+	}
 }
 
 // redundantHeader returns the index of a program header that nothing reads, or -1:
@@ -30,7 +65,7 @@ func (p *patch) insertSegment(s Segment) error {
 //   - PT_PHDR in a shared object, where the loader finds the table by e_phoff in the first PT_LOAD
 //     (glibc elf/dl-map-segments.h: _dl_map_segments). A program needs it to learn its own load address.
 func (p *patch) redundantHeader() int {
-	if i := slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == elf.PT_NULL }); i >= 0 {
+	if i := p.nullHeader(); i >= 0 {
 		return i
 	}
 	for i, s := range p.segs {
@@ -44,20 +79,4 @@ func (p *patch) redundantHeader() int {
 		return slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == elf.PT_PHDR })
 	}
 	return -1
-}
-
-// extendHeaders makes room for one more program header behind the table, where bytes are free.
-func (p *patch) extendHeaders() error {
-	size := p.layout().phdr
-	end := p.headerTable().to
-	if len(p.segs)+1 >= pnXNum || !p.freeBehind(end, size) {
-		return unsupported("the file must grow, and no program header is free for the new segment")
-	}
-	p.claim(p.segmentOf(end), extent{end, end + offset(size)})
-	for i := range p.segs {
-		if s := &p.segs[i]; s.Type == elf.PT_PHDR {
-			s.Filesz, s.Memsz = s.Filesz+uint64(size), s.Memsz+uint64(size)
-		}
-	}
-	return nil
 }

@@ -134,10 +134,13 @@ func (p *patch) freeBehind(off offset, n int64) bool {
 	return false
 }
 
-// zeros reports whether n bytes at off are zero: only such are taken for unused.
+// zeros reports whether n bytes at off are zero in the image: only such are taken for unused.
 func (p *patch) zeros(off offset, n int64) bool {
-	b, err := p.read(off, n)
-	return err == nil && allZero(b)
+	if int64(off) > p.size || n > p.size-int64(off) {
+		return false
+	}
+	b := make([]byte, n)
+	return readFull(p.img, b, int64(off)) == nil && allZero(b)
 }
 
 // find returns a free place for n bytes in a read-only segment, at the end of one before between
@@ -165,6 +168,20 @@ func (p *patch) claim(i int, e extent) {
 	s := &p.segs[i]
 	s.Filesz = max(s.Filesz, uint64(e.to)-s.Off)
 	s.Memsz = s.Filesz
+}
+
+// release makes a range free that was in use.
+func (p *patch) release(e extent) {
+	var used []extent
+	for _, u := range p.used {
+		if u.from < e.from {
+			used = append(used, extent{u.from, min(u.to, e.from)})
+		}
+		if u.to > e.to {
+			used = append(used, extent{max(u.from, e.to), u.to})
+		}
+	}
+	p.used = sorted(used)
 }
 
 // alignUp rounds v up to a multiple of align, a power of two.

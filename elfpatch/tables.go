@@ -6,8 +6,7 @@ import (
 	"slices"
 )
 
-// tables lists, in file order, the tables that only a dynamic tag points to and that are small
-// enough to be worth moving: versions and hashes. Those whose size nothing tells are left out. What
+// tables lists, in file order, the tables that only a dynamic tag points to. Those whose size nothing tells are left out. What
 // they hold is what the plan has made of them so far.
 func (p *patch) tables() []*block {
 	var list []*block
@@ -52,11 +51,19 @@ var movable = []struct {
 	{elf.DT_VERDEF, elf.SHT_GNU_VERDEF, func(*file) int64 { return 0 }},
 	{elf.DT_HASH, elf.SHT_HASH, (*file).hashSize},
 	{dtGNUHash, elf.SHT_GNU_HASH, (*file).gnuHashSize},
+	{elf.DT_SYMTAB, elf.SHT_DYNSYM, (*file).dynsymSize},
 }
 
 func (f *file) versymSize() int64 {
 	if n, exact := f.dynsymCount(); exact {
 		return 2 * n
+	}
+	return 0
+}
+
+func (f *file) dynsymSize() int64 {
+	if n, exact := f.dynsymCount(); exact {
+		return n * f.layout().sym
 	}
 	return 0
 }
