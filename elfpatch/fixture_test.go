@@ -81,8 +81,9 @@ func fixtures() map[string][]byte {
 		"empty":  elftest.Image{}.Bytes(),
 		"static": elftest.Image{Static: true, BuildID: []byte("id")}.Bytes(),
 		"object": elftest.Image{Type: elf.ET_REL}.Bytes(),
-		"core":   elftest.Image{Type: elf.ET_CORE, Notes: []elftest.Note{{Name: "CORE", Type: 1, Desc: make([]byte, 64)}}}.Bytes(),
 	}
+	core := elftest.Image{Type: elf.ET_CORE, Notes: []elftest.Note{{Name: "CORE", Type: 1, Desc: make([]byte, 64)}}}
+	files["core"] = core.Bytes()
 	for name, flavour := range flavours() {
 		if flavour.Class == 0 && flavour.Machine != elf.EM_S390 {
 			continue
@@ -100,7 +101,8 @@ func realFiles(t testing.TB, n int) []string {
 	t.Helper()
 	var all []string
 	for _, pattern := range []string{
-		"/bin/*", "/usr/bin/*", "/lib/*.so*", "/lib/*-linux-*/*.so*", "/lib64/*.so*", "/usr/lib/*.so*", "/usr/lib/*-linux-*/*.so*",
+		"/bin/*", "/usr/bin/*", "/lib/*.so*", "/lib/*-linux-*/*.so*", "/lib64/*.so*", "/usr/lib/*.so*",
+		"/usr/lib/*-linux-*/*.so*",
 		"/usr/lib/*-linux-*/*/*.so*", "/usr/*-linux-*/lib/*.so*", "/usr/lib/gcc/*/*/*.o", "/usr/lib/gcc/*/*/cc1*",
 		"/usr/lib/debug/.build-id/*/*.debug",
 	} {

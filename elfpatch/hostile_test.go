@@ -72,7 +72,10 @@ func TestMutations(t *testing.T) {
 // mutate changes one to eight numbers to values that are likely to hurt.
 func mutate(rng *rand.Rand, b []byte) []byte {
 	b = slices.Clone(b)
-	values := []uint64{0, 1, 2, 3, 0x7f, 0x80, 0xff, 0x1000, 0x7fff, 0xffff, 1 << 31, 1<<31 - 1, 1<<32 - 1, 1 << 32, 1 << 63, 1<<63 - 1, 1<<64 - 1}
+	values := []uint64{
+		0, 1, 2, 3, 0x7f, 0x80, 0xff, 0x1000, 0x7fff, 0xffff,
+		1 << 31, 1<<31 - 1, 1<<32 - 1, 1 << 32, 1 << 63, 1<<63 - 1, 1<<64 - 1,
+	}
 	for range 1 + rng.IntN(8) {
 		v := values[rng.IntN(len(values))]
 		switch rng.IntN(4) {

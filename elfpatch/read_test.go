@@ -173,7 +173,8 @@ func TestReadOtherTypes(t *testing.T) {
 
 func TestReadNotELF(t *testing.T) {
 	for name, content := range map[string]string{
-		"empty": "", "short": "\x7fELF", "text": "#!/bin/sh\nexec true\n", "linker script": "/* GNU ld script */ GROUP ( /lib/libc.so.6 )",
+		"empty": "", "short": "\x7fELF", "text": "#!/bin/sh\nexec true\n",
+		"linker script": "/* GNU ld script */ GROUP ( /lib/libc.so.6 )",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := elfpatch.Read(strings.NewReader(content), int64(len(content)))

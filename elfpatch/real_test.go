@@ -40,7 +40,8 @@ func TestReadLikeDebugELF(t *testing.T) {
 
 func compareHeaders(t *testing.T, name string, info *elfpatch.Info, f *elf.File) {
 	t.Helper()
-	if info.Class != f.Class || info.Data != f.Data || info.Machine != f.Machine || info.Type != f.Type || info.Entry != f.Entry {
+	if info.Class != f.Class || info.Data != f.Data || info.Machine != f.Machine || info.Type != f.Type ||
+		info.Entry != f.Entry {
 		t.Errorf("%s: %v %v %v %v", name, info.Class, info.Data, info.Machine, info.Type)
 	}
 	if len(info.Segments) != len(f.Progs) {
@@ -70,7 +71,9 @@ func compareDynamic(t *testing.T, name string, info *elfpatch.Info, f *elf.File)
 			t.Errorf("%s: %v is %q, want %q (%v)", name, tag, got, want, err)
 		}
 	}
-	for tag, got := range map[elf.DynTag]uint64{elf.DT_FLAGS: uint64(info.DynFlags), elf.DT_FLAGS_1: uint64(info.DynFlags1)} {
+	for tag, got := range map[elf.DynTag]uint64{
+		elf.DT_FLAGS: uint64(info.DynFlags), elf.DT_FLAGS_1: uint64(info.DynFlags1),
+	} {
 		if want, _ := f.DynValue(tag); len(want) > 0 && want[0] != got || len(want) == 0 && got != 0 {
 			t.Errorf("%s: %v is %#x, want %#x", name, tag, got, want)
 		}
@@ -100,7 +103,8 @@ func compareVersions(t *testing.T, name string, info *elfpatch.Info, f *elf.File
 	for _, n := range needs {
 		need := elfpatch.VerNeed{File: n.Name}
 		for _, v := range n.Needs {
-			need.Versions = append(need.Versions, elfpatch.VerNeedVersion{Name: v.Dep, Weak: v.Flags&elf.VER_FLG_WEAK != 0, Index: v.Index})
+			weak := v.Flags&elf.VER_FLG_WEAK != 0
+			need.Versions = append(need.Versions, elfpatch.VerNeedVersion{Name: v.Dep, Weak: weak, Index: v.Index})
 		}
 		wantNeeds = append(wantNeeds, need)
 	}
@@ -139,7 +143,8 @@ func TestReadLikeReadelf(t *testing.T) {
 			for _, m := range regexp.MustCompile(pattern.re).FindAllStringSubmatch(string(out), -1) {
 				want = append(want, m[1])
 			}
-			if !slices.Equal(pattern.got, want) && !(what == "build id" && info.Type == elf.ET_REL) {
+			bySection := what == "build id" && info.Type == elf.ET_REL // an object file has no segments
+			if !slices.Equal(pattern.got, want) && !bySection {
 				t.Errorf("%s: %s %q, readelf says %q", name, what, pattern.got, want)
 			}
 		}

@@ -57,7 +57,8 @@ func TestDebugFile(t *testing.T) {
 	prog.BuildID = []byte("build id")
 	root := elftest.WriteTree(t, elftest.Tree{"prog": prog})
 	debug := filepath.Join(root, "prog.debug")
-	if out, err := exec.Command(objcopy, "--only-keep-debug", filepath.Join(root, "prog"), debug).CombinedOutput(); err != nil {
+	out, err := exec.Command(objcopy, "--only-keep-debug", filepath.Join(root, "prog"), debug).CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	file, size := openFile(t, debug)
@@ -181,8 +182,10 @@ func dynamicEntry(b []byte, at int, tag elf.DynTag) int {
 
 // gABI 5: d_tag is signed and has 64 bits; a tag that is DT_NEEDED in its low half is another.
 func TestTagsAreWide(t *testing.T) {
-	im := elftest.Image{Soname: "libfoo.so.1", Dyn: []elftest.Dyn{{Tag: 1<<32 | elf.DT_NEEDED, Val: 1}, {Tag: -1, Val: 1}}}
-	if info := read(t, im.Bytes()); info.Needed != nil {
+	im := elftest.Image{Soname: "libfoo.so.1", Dyn: []elftest.Dyn{{Tag: elf.DT_NEEDED, Val: 1}, {Tag: -1, Val: 1}}}
+	b := im.Bytes()
+	le.PutUint32(b[dynamicEntry(b, section(t, b, ".dynamic"), elf.DT_NEEDED)+4:], 1)
+	if info := read(t, b); info.Needed != nil {
 		t.Errorf("needed %q", info.Needed)
 	}
 }
@@ -276,15 +279,15 @@ func TestSymbolsAfterPatchelf(t *testing.T) {
 
 // A symbol table whose length a hash table overstates is damaged, not read past its end.
 func TestHashOverstates(t *testing.T) {
-	for _, section_ := range []string{".hash", ".gnu.hash"} {
+	for _, c := range []struct {
+		hash elftest.Hash
+		name string
+		at   int
+	}{{elftest.HashSysV, ".hash", 4}, {elftest.HashGNU, ".gnu.hash", 16 + 8}} { // nchain; the first bucket
 		im := library()
-		im.Hash = elftest.HashSysV
-		at := 4 // nchain
-		if section_ == ".gnu.hash" {
-			im.Hash, at = elftest.HashGNU, 16+8 // the first bucket
-		}
+		im.Hash = c.hash
 		b := im.Bytes()
-		le.PutUint32(b[section(t, b, section_)+at:], 1<<20)
+		le.PutUint32(b[section(t, b, c.name)+c.at:], 1<<20)
 		_, err := elfpatch.ReadSymbols(bytes.NewReader(b), int64(len(b)))
 		wantDamage(t, err)
 	}

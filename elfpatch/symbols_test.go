@@ -150,7 +150,8 @@ func TestReadSymbolsOrder(t *testing.T) {
 	}
 	want, _ := f.DynamicSymbols()
 	got := symbolsOf(t, b)
-	if slices.CompareFunc(got, want, func(g elfpatch.Symbol, w elf.Symbol) int { return cmp.Compare(g.Name, w.Name) }) != 0 {
+	byName := func(g elfpatch.Symbol, w elf.Symbol) int { return cmp.Compare(g.Name, w.Name) }
+	if slices.CompareFunc(got, want, byName) != 0 {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -29,7 +29,7 @@ func library() elftest.Image {
 			{Name: "thread", Type: elf.STT_TLS, Size: 4},
 			{Name: "one", Type: elf.STT_OBJECT, Size: 8, Bind: 10},
 		},
-		Notes: []elftest.Note{{Section: ".note.gnu.property", Name: "GNU", Type: 5, Align: 8, Desc: bytes.Repeat([]byte{0}, 8)}},
+		Notes: []elftest.Note{{Section: ".note.gnu.property", Name: "GNU", Type: 5, Align: 8, Desc: make([]byte, 8)}},
 		BSS:   100,
 	}
 }
@@ -44,11 +44,15 @@ func program() elftest.Image {
 		return out
 	}
 	return elftest.Image{
-		Interp: "/lib64/ld-linux-x86-64.so.2", Needed: []string{"libfoo.so.1"}, RunPath: "$ORIGIN", DynFlags1: elf.DF_1_PIE,
+		Interp: "/lib64/ld-linux-x86-64.so.2", Needed: []string{"libfoo.so.1"}, RunPath: "$ORIGIN",
+		DynFlags1: elf.DF_1_PIE,
 		Symbols: []elftest.Symbol{
 			{Name: "foo", Undefined: true, Version: "FOO_1", Relocs: reloc(elf.R_X86_64_JMP_SLOT)},
 			{Name: "foo", Undefined: true, Version: "FOO_2", Relocs: reloc(elf.R_X86_64_GLOB_DAT)},
-			{Name: "data", Type: elf.STT_OBJECT, Size: 24, Version: "FOO_1", VersionFile: "libfoo.so.1", Relocs: reloc(elf.R_X86_64_COPY)},
+			{
+				Name: "data", Type: elf.STT_OBJECT, Size: 24, Version: "FOO_1", VersionFile: "libfoo.so.1",
+				Relocs: reloc(elf.R_X86_64_COPY),
+			},
 			{Name: "thread", Undefined: true, Type: elf.STT_TLS, Relocs: reloc(elf.R_X86_64_TPOFF64)},
 		},
 	}
@@ -56,7 +60,8 @@ func program() elftest.Image {
 
 func TestReadByDebugELF(t *testing.T) {
 	for _, machine := range []elf.Machine{
-		elf.EM_X86_64, elf.EM_386, elf.EM_AARCH64, elf.EM_ARM, elf.EM_RISCV, elf.EM_MIPS, elf.EM_PPC, elf.EM_PPC64, elf.EM_S390,
+		elf.EM_X86_64, elf.EM_386, elf.EM_AARCH64, elf.EM_ARM, elf.EM_RISCV, elf.EM_MIPS, elf.EM_PPC, elf.EM_PPC64,
+		elf.EM_S390,
 	} {
 		t.Run(machine.String(), func(t *testing.T) {
 			im := library()
@@ -161,12 +166,28 @@ func TestRunByLoader(t *testing.T) {
 
 func TestTraceByLoader(t *testing.T) {
 	needLoader(t)
-	root := elftest.WriteTree(t, elftest.Tree{"prog": program(), "libfoo.so.1": elftest.Link("sub/real"), "sub/real": library()})
+	root := elftest.WriteTree(t, elftest.Tree{
+		"prog": program(), "libfoo.so.1": elftest.Link("sub/real"), "sub/real": library(),
+	})
 	cmd := exec.Command(filepath.Join(root, "prog"))
 	cmd.Env = []string{"LD_TRACE_LOADED_OBJECTS=1"}
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "libfoo.so.1 => "+root+"/libfoo.so.1") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Static programs of other machines run in qemu.
+func TestRunForeign(t *testing.T) {
+	for emulator, machine := range map[string]elf.Machine{
+		"qemu-aarch64": elf.EM_AARCH64, "qemu-arm": elf.EM_ARM, "qemu-riscv64": elf.EM_RISCV,
+	} {
+		t.Run(emulator, func(t *testing.T) {
+			root := elftest.WriteTree(t, elftest.Tree{"prog": elftest.Image{Static: true, Machine: machine}})
+			if out, err := exec.Command(needTool(t, emulator), filepath.Join(root, "prog")).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 
