@@ -84,10 +84,11 @@ func (j *judge) store(file string) string {
 	return ""
 }
 
-// place is how a sentence names where a file is: its store path, else the file.
+// place is how a sentence names where a file is: its store path, short; else the file. The whole
+// path stands with the copy.
 func (j *judge) place(file string) string {
-	if s := j.store(file); s != "" {
-		return s
+	if sp, _, ok := ParseStorePath(j.closure.StoreDir, file); ok {
+		return sp.Digest[:8] + "-" + sp.Name
 	}
 	return file
 }

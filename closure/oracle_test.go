@@ -19,9 +19,15 @@ import (
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
-// loadOrder asks the real loader for a program's load order: its files in order, and the names
-// that it did not find. sysroot is "" for this machine's own files.
-func loadOrder(program, sysroot string) (files, missing []string, err error) {
+// trace is what the real loader tells of a program.
+type trace struct {
+	files   []string // in load order, the program first
+	missing []string // names that it did not find
+	says    string   // its complaints
+}
+
+// loadOrder asks the real loader. sysroot is "" for this machine's own files.
+func loadOrder(program, sysroot string) (trace, error) {
 	args := []string{program}
 	if sysroot != "" {
 		args = append(args, sysroot)
@@ -32,20 +38,26 @@ func loadOrder(program, sysroot string) (files, missing []string, err error) {
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
-		return nil, nil, fmt.Errorf("load-order.sh %v: %w\n%s", args, err, stderr.String())
+		return trace{}, fmt.Errorf("load-order.sh %v: %w\n%s", args, err, stderr.String())
 	}
+	tr := trace{says: stderr.String()}
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		if len(fields) != 3 {
-			return nil, nil, fmt.Errorf("load-order.sh %v: %q", args, line)
+			return trace{}, fmt.Errorf("load-order.sh %v: %q", args, line)
 		}
 		if fields[2] == "not found" {
-			missing = append(missing, fields[1])
+			tr.missing = append(tr.missing, fields[1])
 		} else {
-			files = append(files, fields[2])
+			tr.files = append(tr.files, fields[2])
 		}
 	}
-	return files, missing, nil
+	for line := range strings.Lines(tr.says) { // musl's way to say it
+		if rest, ok := strings.CutPrefix(line, "Error loading shared library "); ok && strings.Contains(rest, ": No such file") {
+			tr.missing = append(tr.missing, rest[:strings.Index(rest, ": ")])
+		}
+	}
+	return tr, nil
 }
 
 // needOracle skips a test that cannot ask the real loader; on CI it must be able to.
@@ -167,14 +179,14 @@ func compareOne(root fs.FS, sysroot, program string) (objects int, err error) {
 	}
 	m := c.LinkMaps[0]
 	// The oracle starts a program of this machine by its real path.
-	want, wantMissing, err := loadOrder(program, sysroot)
+	want, err := loadOrder(program, sysroot)
 	if err != nil {
 		return 0, err
 	}
-	want[0] = m.Program().Path
-	got, gotMissing := order(m)
-	if !slices.Equal(got, want) || !slices.Equal(gotMissing, wantMissing) {
-		return 0, fmt.Errorf("%s:\ngot  %q, missing %q\nwant %q, missing %q", program, got, gotMissing, want, wantMissing)
+	want.files[0] = m.Program().Path
+	got, missing := order(m)
+	if !slices.Equal(got, want.files) || !slices.Equal(missing, want.missing) {
+		return 0, fmt.Errorf("%s:\ngot  %q, missing %q\nwant %q, missing %q", program, got, missing, want.files, want.missing)
 	}
 	return len(got), nil
 }

@@ -37,6 +37,22 @@ func Programs(root fs.FS, name string, opts Options) ([]string, error) {
 	return programs, err
 }
 
+// ReadObject reads the ELF file of that name, inside the root, of any type. What is none is a
+// [*ProgramError] or, for a script, a [*WrapperError].
+func ReadObject(root fs.FS, name string) (*Object, error) {
+	w := newWalker(root, Options{})
+	name = path.Join("/", name)
+	n, err := w.programNode(name)
+	if err != nil {
+		return nil, err
+	}
+	object, err := w.object(n)
+	if err != nil {
+		return nil, w.notProgram(name, n, err)
+	}
+	return object, nil
+}
+
 // storeDir is the store directory that the options mean.
 func (o *Options) storeDir() string {
 	if o.StoreDir == "" {
