@@ -167,7 +167,7 @@ func (p *patch) ownBlocks() []*block {
 		b.data = make([]byte, b.old.size())
 		if readFull(p.img, b.data, int64(b.old.from)) == nil {
 			list = append(list, b)
-			p.clear(b)
+			p.clear(b.old)
 		}
 	}
 	return list

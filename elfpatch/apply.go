@@ -60,9 +60,10 @@ type patch struct {
 	sections []section // the section headers as they will be; nil when there are none
 	entries  []entry   // the dynamic section as it will be
 
-	own    int      // the index in segs of the segment that an earlier edit appended; -1 when there is none
-	blocks []*block // what leaves its place
-	used   []extent // file ranges that something uses, sorted
+	own     int      // the index in segs of the segment that an earlier edit appended; -1 when there is none
+	blocks  []*block // what leaves its place
+	used    []extent // file ranges that something uses, sorted
+	vacated []extent // ranges that blocks left; kept free until it is clear what the headers need
 }
 
 // plan decides and writes, in passes: what the tables say, where the tables go, the headers.

@@ -77,17 +77,6 @@ func (p *patch) writeSegments() {
 	}
 }
 
-// writeSections writes the section headers that changed. Their table stays where it is, and so do
-// count and order: debug files name sections by number.
-func (p *patch) writeSections() {
-	old := decodeSections(p.pager, &p.header)
-	for i, s := range p.sections {
-		if s != old[i] {
-			p.img.write(p.shoff+offset(int64(i)*p.layout().shdr), p.encodeSection(s))
-		}
-	}
-}
-
 // sectionAt returns the index of the section of one of those types that starts at address v, or -1.
 func (p *patch) sectionAt(v vaddr, types ...elf.SectionType) int {
 	return slices.IndexFunc(p.sections, func(s section) bool {

@@ -116,7 +116,8 @@ func (p *patch) moveResidents(list []resident, places []offset) {
 		}
 	}
 	for _, r := range list {
-		p.clear(&block{old: r.old})
+		p.clear(r.old)
+		p.release(r.old)
 	}
 	for i, r := range list {
 		if !r.stays() {
@@ -146,37 +147,6 @@ func (p *patch) shiftNotes(old extent, by offset) {
 	for i := range p.sections {
 		if s := &p.sections[i]; elf.SectionType(s.typ) == elf.SHT_NOTE && within(s.off) {
 			s.off, s.addr = s.off+by, s.addr+vaddr(by)
-			p.shiftSymbols(i, by)
 		}
 	}
-}
-
-// shiftSymbols moves the symbols of .symtab that are defined in a section, as __abi_tag is in a
-// note: nothing that runs reads them, but debuggers do.
-func (p *patch) shiftSymbols(section int, by offset) {
-	size := p.layout().sym
-	for _, s := range p.sections {
-		if elf.SectionType(s.typ) != elf.SHT_SYMTAB || s.off < 0 || s.size > uint64(p.size) {
-			continue
-		}
-		for at := s.off; int64(at-s.off)+size <= int64(s.size); at += offset(size) {
-			b := make([]byte, size)
-			if readFull(p.img, b, int64(at)) != nil {
-				return
-			}
-			value, index := p.symbolPlace(b)
-			if int(index) == section {
-				p.putWord(value, p.word(value)+uint64(by))
-				p.img.write(at, b)
-			}
-		}
-	}
-}
-
-// symbolPlace gives the bytes of st_value and the st_shndx of a symbol (gABI 4, "Symbol Table").
-func (h *header) symbolPlace(b []byte) (value []byte, section uint16) {
-	if h.class == elf.ELFCLASS32 {
-		return b[4:8], h.order.Uint16(b[14:])
-	}
-	return b[8:16], h.order.Uint16(b[6:])
 }

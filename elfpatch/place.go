@@ -36,7 +36,7 @@ func (p *patch) placeInterp() {
 	case !p.sectioned():
 		b.data = append(b.data, make([]byte, -more)...)
 	}
-	p.img.write(b.old.from, make([]byte, b.old.size()))
+	p.clear(b.old)
 	p.img.write(b.old.from, b.data)
 	p.point(b, b.old.from, vaddr(p.segment(elf.PT_INTERP).Vaddr))
 }
@@ -77,7 +77,7 @@ func (p *patch) placeStrings(t *strtab) {
 	}
 	p.blocks = append(p.blocks, behind...)
 	for _, n := range behind {
-		p.clear(n)
+		p.clear(n.old)
 	}
 	p.claim(p.segmentOf(b.old.to), extent{b.old.from, b.old.from + offset(b.size())})
 	p.growHere(b)
@@ -89,16 +89,14 @@ func (p *patch) leave(b *block, must bool) bool {
 	found := !p.inOwn(b) && p.settleAll([]*block{b})
 	if found || must || p.inOwn(b) {
 		p.blocks = append(p.blocks, b)
-		p.clear(b)
+		p.clear(b.old)
+		p.vacated = append(p.vacated, b.old)
 	}
 	return found
 }
 
-// clear writes zeros over the place of b in the input, which is free then.
-func (p *patch) clear(b *block) {
-	p.img.write(b.old.from, make([]byte, b.old.size()))
-	p.release(b.old)
-}
+// clear writes zeros over a range.
+func (p *patch) clear(e extent) { p.img.write(e.from, make([]byte, e.size())) }
 
 // stringBlock is the string table as it is.
 func (p *patch) stringBlock() *block {

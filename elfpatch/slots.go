@@ -30,6 +30,9 @@ func (p *patch) freeHeader() error {
 		p.segs[i] = Segment{}
 		return nil
 	}
+	for _, e := range p.vacated {
+		p.release(e)
+	}
 	size := p.layout().phdr
 	end := p.headerTable().to
 	if len(p.segs)+1 >= pnXNum || !p.freeBehind(end, size) && !p.makeRoom(end, size) {

@@ -90,6 +90,9 @@ func (p *patch) gaps(i int) []extent {
 	var gaps []extent
 	at := offset(s.Off)
 	for _, u := range append(sorted(used), extent{offset(end), offset(end)}) {
+		if at > offset(s.Off+s.Filesz) {
+			break // what comes now is another's
+		}
 		if u.to <= at {
 			continue
 		}

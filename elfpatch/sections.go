@@ -1,0 +1,63 @@
+package elfpatch
+
+import "debug/elf"
+
+// writeSections writes the section headers that changed. Their table stays where it is, and so do
+// count and order: debug files name sections by number.
+func (p *patch) writeSections() {
+	old := decodeSections(p.pager, &p.header)
+	moved := map[uint16]vaddr{} // by how much the address of a section grew
+	for i, s := range p.sections {
+		if s == old[i] {
+			continue
+		}
+		p.img.write(p.shoff+offset(int64(i)*p.layout().shdr), p.encodeSection(s))
+		if s.addr != old[i].addr && i < int(elf.SHN_LORESERVE) {
+			moved[uint16(i)] = s.addr - old[i].addr
+		}
+	}
+	if len(moved) == 0 {
+		return
+	}
+	for _, s := range p.sections {
+		if elf.SectionType(s.typ) == elf.SHT_SYMTAB {
+			p.moveSymbols(s, moved)
+		}
+	}
+}
+
+// symbolChunk is how many symbols of .symtab are read at a time.
+const symbolChunk = 4096
+
+// moveSymbols makes the local symbols of .symtab follow their sections, as __abi_tag follows a
+// note: nothing that runs reads them, but debuggers do. sh_info is one more than the last local one.
+func (p *patch) moveSymbols(s section, moved map[uint16]vaddr) {
+	size := p.layout().sym
+	count := min(int64(s.info), int64(min(s.size, uint64(p.size)))/size)
+	for first := int64(0); first < count; first += symbolChunk {
+		at := s.off + offset(first*size)
+		b := make([]byte, min(symbolChunk, count-first)*size)
+		if at < 0 || readFull(p.img, b, int64(at)) != nil {
+			return // a table outside the file is no table
+		}
+		any := false
+		for rest := b; len(rest) > 0; rest = rest[size:] {
+			value, index := p.symbolPlace(rest)
+			if by, ok := moved[index]; ok {
+				p.putWord(value, p.word(value)+uint64(by))
+				any = true
+			}
+		}
+		if any {
+			p.img.write(at, b)
+		}
+	}
+}
+
+// symbolPlace gives the bytes of st_value and the st_shndx of a symbol (gABI 4, "Symbol Table").
+func (h *header) symbolPlace(b []byte) (value []byte, section uint16) {
+	if h.class == elf.ELFCLASS32 {
+		return b[4:8], h.order.Uint16(b[14:])
+	}
+	return b[8:16], h.order.Uint16(b[6:])
+}
