@@ -2,6 +2,7 @@ package closure
 
 import (
 	"fmt"
+	"path"
 	"slices"
 )
 
@@ -37,7 +38,7 @@ func (j *judge) mappedForeign() error {
 			continue
 		}
 		j.add(Finding{
-			Kind: KindWrongMachine, Severity: Error, Name: l.Path[len(origin(l.Path)):],
+			Kind: KindWrongMachine, Severity: Error, Name: path.Base(l.Path),
 			Copies: []Copy{{Object: l.Object, Path: l.Path, Kept: true, Chains: chainOf(l)}},
 			What:   fmt.Sprintf("musl maps %s, which is for %v and not for %v", l.Path, info.Machine, want.Machine),
 			Advice: "take its directory out of the run path",
@@ -103,8 +104,7 @@ func (j *judge) versionFiles() error {
 
 // abiLoader is the soname that a loader which is missing would have.
 func abiLoader(m *LinkMap) string {
-	interp := abiOf(m.Program().Object.Info).interp
-	return interp[len(origin(interp)):]
+	return path.Base(abiOf(m.Program().Object.Info).interp)
 }
 
 func nobody(l *Loaded, file string) Finding {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"github.com/nixbundle/nixbundle/elfpatch"
@@ -63,10 +64,8 @@ func (w *walker) unreachable(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.Why = "no such file"
-		if dir, dirErr := w.walk(origin(path)); dirErr == nil {
-			if k, kidErr := w.kid(dir, path[len(origin(path)):]); kidErr == nil && k.mode&fs.ModeSymlink != 0 {
-				e.Why = "dangling link: it points to " + k.target
-			}
+		if target, ok := w.dangling(path); ok {
+			e.Why = "dangling link: it points to " + target
 		}
 	case errors.Is(err, fs.ErrPermission):
 		e.Why = "permission denied"
@@ -80,6 +79,19 @@ func (w *walker) unreachable(path string, err error) error {
 		e.Why = err.Error()
 	}
 	return e
+}
+
+// dangling says where the link at a path points.
+func (w *walker) dangling(path string) (target string, ok bool) {
+	dir, err := w.walk(origin(path))
+	if err != nil || !dir.mode.IsDir() {
+		return "", false
+	}
+	k, err := w.kid(dir, path[strings.LastIndexByte(path, '/')+1:])
+	if err != nil || k.mode&fs.ModeSymlink == 0 {
+		return "", false
+	}
+	return k.target, true
 }
 
 // notProgram says what a file is that elfpatch cannot read.

@@ -177,7 +177,14 @@ func (p *process) search(name string, by *Loaded, tried *[]Candidate) (hit, erro
 	return hit{}, nil
 }
 
+// maxProbes bounds the places that one process looks at. A closure of 300 libraries has some
+// 30,000; a file made to be slow can ask for any number.
+const maxProbes = 1 << 22
+
 func (p *process) searchList(l list, name string, tried *[]Candidate) (hit, error) {
+	if p.probes += len(l.places); p.probes > maxProbes {
+		return hit{}, &ProgramError{Path: p.m.Program().Path, Why: "asks for more searches than any program needs"}
+	}
 	for _, place := range l.places {
 		object, pass, err := p.try(place, name)
 		if err != nil {

@@ -72,6 +72,7 @@ type process struct {
 	sonames map[string]int
 	done    map[*Loaded]bool
 	system  []place // the loader's own directories
+	probes  int     // places looked at
 }
 
 // linkMap computes the link map of one program.

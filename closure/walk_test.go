@@ -33,16 +33,17 @@ func paths(m *closure.LinkMap) []string {
 
 func TestProgramErrors(t *testing.T) {
 	files := elftest.Tree{
-		"/dir/file":   elftest.Data("text, and enough of it to be longer than any ELF header would be......"),
-		"/empty":      elftest.Data(""),
-		"/dangling":   elftest.Link("nowhere/at/all"),
-		"/loop":       elftest.Link("loop"),
-		"/object.o":   elftest.Image{Type: elf.ET_REL},
-		"/core":       elftest.Image{Type: elf.ET_CORE},
-		"/cut":        elftest.Data(elftest.Image{}.Bytes()[:60]),
-		"/short":      elftest.Data("\x7fEL"),
-		"/bad\nname":  elftest.Data("x"),
-		"/up/to/file": elftest.Link("../../../../dir"),
+		"/dir/file":     elftest.Data("text, and enough of it to be longer than any ELF header would be......"),
+		"/empty":        elftest.Data(""),
+		"/dangling":     elftest.Link("nowhere/at/all"),
+		"/dir/dangling": elftest.Link("/nowhere"),
+		"/loop":         elftest.Link("loop"),
+		"/object.o":     elftest.Image{Type: elf.ET_REL},
+		"/core":         elftest.Image{Type: elf.ET_CORE},
+		"/cut":          elftest.Data(elftest.Image{}.Bytes()[:60]),
+		"/short":        elftest.Data("\x7fEL"),
+		"/bad\nname":    elftest.Data("x"),
+		"/up/to/file":   elftest.Link("../../../../dir"),
 	}
 	for _, test := range []struct {
 		path, want string
@@ -54,6 +55,7 @@ func TestProgramErrors(t *testing.T) {
 		{"/dir/file/x", "a part of the path is not a folder", nil},
 		{"/empty", "is empty", nil},
 		{"/dangling", "dangling link: it points to nowhere/at/all", fs.ErrNotExist},
+		{"/dir/dangling", "dangling link: it points to /nowhere", fs.ErrNotExist},
 		{"/loop", "too many levels of symbolic links", nil},
 		{"/object.o", "is an object file", nil},
 		{"/core", "is a core dump", nil},

@@ -2,6 +2,7 @@ package closure
 
 import (
 	"bytes"
+	"path"
 	"strings"
 )
 
@@ -74,8 +75,12 @@ func (w *walker) scriptText(n *node) ([]byte, error) {
 // nixpkgs writes them: exec -a "$0" "/nix/store/.../bin/.NAME-wrapped" ... "$@".
 func parseWrapper(text []byte) (interp, target string) {
 	line, _, _ := strings.Cut(string(text), "\n")
-	if fields := strings.Fields(strings.TrimPrefix(line, "#!")); len(fields) > 0 {
+	fields := strings.Fields(strings.TrimPrefix(line, "#!"))
+	if len(fields) > 0 {
 		interp = fields[0]
+	}
+	if !isShell(fields) {
+		return interp, ""
 	}
 	for line := range strings.Lines(string(text)) {
 		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "exec ")
@@ -87,6 +92,14 @@ func parseWrapper(text []byte) (interp, target string) {
 		}
 	}
 	return interp, target
+}
+
+// isShell reports whether the words behind #! start a shell, by its path or through env.
+func isShell(words []string) bool {
+	if len(words) > 1 && path.Base(words[0]) == "env" {
+		words = words[1:]
+	}
+	return len(words) > 0 && strings.HasSuffix(path.Base(words[0]), "sh")
 }
 
 // execTarget is the program of an exec command, when its words say it without variables.
@@ -136,7 +149,7 @@ func shellWord(s string) (word string, literal bool, rest string) {
 			out = append(out, c)
 		}
 	}
-	return string(out), literal, ""
+	return string(out), literal && quote == 0, ""
 }
 
 // BinaryWrapperTarget is the program that a makeBinaryWrapper program of nixpkgs starts. Such a

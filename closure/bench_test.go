@@ -1,0 +1,54 @@
+package closure_test
+
+import (
+	"os"
+	"path"
+	"testing"
+
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+func benchWalk(b *testing.B, programs ...string) {
+	root := os.DirFS("/")
+	b.ReportAllocs()
+	objects := 0
+	for b.Loop() {
+		c, err := closure.Walk(root, programs, closure.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		objects = len(c.Objects)
+	}
+	b.ReportMetric(float64(objects), "objects")
+}
+
+// BenchmarkWalk walks the sensor closure.
+func BenchmarkWalk(b *testing.B) {
+	benchWalk(b, path.Join(storeDir(b, "results"), "sensor-samesoname/bin/sensor"))
+}
+
+// BenchmarkWalkLarge walks the largest closures of a Debian system that are there.
+func BenchmarkWalkLarge(b *testing.B) {
+	for _, program := range []string{"/usr/bin/ffmpeg", "/usr/bin/gdb", "/usr/bin/git"} {
+		b.Run(path.Base(program), func(b *testing.B) {
+			if _, err := os.Stat(program); err != nil {
+				b.Skip(err)
+			}
+			benchWalk(b, program)
+		})
+	}
+}
+
+// BenchmarkJudge judges the sensor closure that holds two versions of one library.
+func BenchmarkJudge(b *testing.B) {
+	program := path.Join(storeDir(b, "results"), "sensor-diffsoname/bin/sensor")
+	c, err := closure.Walk(os.DirFS("/"), []string{program}, closure.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := closure.Judge(c); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
