@@ -101,7 +101,7 @@ func (p *patch) refuseTrailer() error {
 			end = max(end, offset(s.Off+s.Filesz))
 		}
 	}
-	if n := p.size - int64(end); n > minPage || n > 0 && !p.zeros(end, n) {
+	if n := p.size - int64(end); n > minPage || n > 0 && !p.unused(end, n) {
 		return unsupported("the file must grow, and %d bytes that are no part of the ELF image stand at its end", n)
 	}
 	return nil

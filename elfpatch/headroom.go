@@ -59,7 +59,7 @@ func (p *patch) residents(end offset) []resident {
 	var list []resident
 	for at := end; ; {
 		i := slices.IndexFunc(all, func(r resident) bool { return r.old.from >= at })
-		if i < 0 || p.nextUsed(at) != all[i].old.from || !p.zeros(at, int64(all[i].old.from-at)) {
+		if i < 0 || p.nextUsed(at) != all[i].old.from || !p.unused(at, int64(all[i].old.from-at)) {
 			return list
 		}
 		list, at = append(list, all[i]), all[i].old.to

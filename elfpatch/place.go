@@ -128,7 +128,7 @@ func (p *patch) neighbours(off offset, n int64) []*block {
 	tables := p.tables()
 	for end := off; int64(end-off) < n; {
 		i := slices.IndexFunc(tables, func(b *block) bool { return b.old.from >= end })
-		if i < 0 || tables[i].old.from-end >= 16 || !p.zeros(end, int64(tables[i].old.from-end)) || p.inOwn(tables[i]) {
+		if i < 0 || tables[i].old.from-end >= 16 || !p.unused(end, int64(tables[i].old.from-end)) || p.inOwn(tables[i]) {
 			return nil
 		}
 		list, end = append(list, tables[i]), tables[i].old.to

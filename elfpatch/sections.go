@@ -1,6 +1,9 @@
 package elfpatch
 
-import "debug/elf"
+import (
+	"debug/elf"
+	"math"
+)
 
 // writeSections writes the section headers that changed. Their table stays where it is, and so do
 // count and order: debug files name sections by number.
@@ -20,8 +23,11 @@ func (p *patch) writeSections() {
 		return
 	}
 	for _, s := range p.sections {
-		if elf.SectionType(s.typ) == elf.SHT_SYMTAB {
-			p.moveSymbols(s, moved)
+		switch elf.SectionType(s.typ) {
+		case elf.SHT_SYMTAB:
+			p.moveSymbols(s, int64(s.info), moved)
+		case elf.SHT_DYNSYM:
+			p.moveSymbols(s, math.MaxInt64, moved)
 		}
 	}
 }
@@ -29,11 +35,12 @@ func (p *patch) writeSections() {
 // symbolChunk is how many symbols of .symtab are read at a time.
 const symbolChunk = 4096
 
-// moveSymbols makes the local symbols of .symtab follow their sections, as __abi_tag follows a
-// note: nothing that runs reads them, but debuggers do. sh_info is one more than the last local one.
-func (p *patch) moveSymbols(s section, moved map[uint16]vaddr) {
+// moveSymbols makes the first n symbols of a table follow their sections. In .symtab those are the
+// local ones (gABI 4, sh_info), as __abi_tag, which follows a note: only debuggers read them. In
+// .dynsym it is the name that a library gives its PT_INTERP (libcap: __execable_dl_loader).
+func (p *patch) moveSymbols(s section, n int64, moved map[uint16]vaddr) {
 	size := p.layout().sym
-	count := min(int64(s.info), int64(min(s.size, uint64(p.size)))/size)
+	count := min(n, int64(min(s.size, uint64(p.size)))/size)
 	for first := int64(0); first < count; first += symbolChunk {
 		at := s.off + offset(first*size)
 		b := make([]byte, min(symbolChunk, count-first)*size)

@@ -1,6 +1,7 @@
 package elfpatch
 
 import (
+	"bytes"
 	"cmp"
 	"debug/elf"
 	"slices"
@@ -131,19 +132,20 @@ func (p *patch) freeBehind(off offset, n int64) bool {
 	}
 	for _, g := range p.gaps(i) {
 		if g.from <= off && off+offset(n) <= g.to {
-			return p.zeros(off, n)
+			return p.unused(off, n)
 		}
 	}
 	return false
 }
 
-// zeros reports whether n bytes at off are zero in the image: only such are taken for unused.
-func (p *patch) zeros(off offset, n int64) bool {
+// unused reports whether the n bytes at off, which no header claims, look unused in the image too:
+// all zero, or the filling that patchelf leaves in a place it vacated ('X' up to 0.14, then 'Z').
+func (p *patch) unused(off offset, n int64) bool {
 	if int64(off) > p.size || n > p.size-int64(off) {
 		return false
 	}
 	b := make([]byte, n)
-	return readFull(p.img, b, int64(off)) == nil && allZero(b)
+	return readFull(p.img, b, int64(off)) == nil && len(bytes.TrimLeft(b, "\x00XZ")) == 0
 }
 
 // find returns a free place for n bytes in a read-only segment, at the end of one before between
@@ -156,7 +158,7 @@ func (p *patch) find(n int64, align uint64) (off offset, segment int, ok bool) {
 					continue
 				}
 				at := alignUp(s.Vaddr+uint64(g.from)-s.Off, align) - s.Vaddr + s.Off
-				if at+uint64(n) <= uint64(g.to) && p.zeros(offset(at), n) {
+				if at+uint64(n) <= uint64(g.to) && p.unused(offset(at), n) {
 					return offset(at), i, true
 				}
 			}
