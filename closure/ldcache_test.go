@@ -2,9 +2,12 @@ package closure
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"os"
 	"testing"
+
+	"github.com/nixbundle/nixbundle/elfpatch/elftest"
 )
 
 // cacheLine is one entry of a cache that a test makes.
@@ -117,4 +120,47 @@ func FuzzLdCache(f *testing.F) {
 			t.Errorf("%d entries of %d bytes", n, len(data))
 		}
 	})
+}
+
+// TestLdCacheInWalk: a walk takes the entry of the program's own machine; one whose file is gone
+// leaves the search to the default directories.
+func TestLdCacheInWalk(t *testing.T) {
+	for _, test := range []struct {
+		machine elf.Machine
+		flags   uint32
+		order   binary.AppendByteOrder
+	}{
+		{elf.EM_X86_64, 0x303, binary.LittleEndian},
+		{elf.EM_AARCH64, 0xa03, binary.LittleEndian},
+		{elf.EM_ARM, 0x903, binary.LittleEndian},
+		{elf.EM_386, 3, binary.LittleEndian},
+		{elf.EM_RISCV, 0x1003, binary.LittleEndian},
+	} {
+		const interp = "/lib/ld.so.1"
+		program := elftest.Image{Machine: test.machine, Interp: interp, Needed: []string{"liba.so.1", "libb.so.1"}}
+		nodeflib := program
+		nodeflib.DynFlags1 = elf.DF_1_NODEFLIB
+		files := elftest.Tree{
+			"/bin/prog":          program,
+			"/bin/nodeflib":      nodeflib,
+			"/opt/a/liba.so.1":   elftest.Image{Machine: test.machine},
+			"/usr/lib/libb.so.1": elftest.Image{Machine: test.machine},
+			"/etc/ld.so.cache": elftest.Data(makeCache(test.order,
+				cacheLine{0x7703, "liba.so.1", "/other/liba.so.1", 0},
+				cacheLine{test.flags, "liba.so.1", "/opt/a/liba.so.1", 0},
+				cacheLine{test.flags, "libb.so.1", "/usr/lib/gone/libb.so.1", 0})),
+		}
+		c, err := Walk(files.FS(), []string{"/bin/prog", "/bin/nodeflib"}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := c.LinkMaps[0].Needs[0], c.LinkMaps[0].Needs[1]
+		if a.Path != "/opt/a/liba.so.1" || a.Rule != RuleCache || b.Path != "/usr/lib/libb.so.1" || b.Rule != RuleDefault {
+			t.Errorf("%v: got %+v, %+v", test.machine, a, b)
+		}
+		a, b = c.LinkMaps[1].Needs[0], c.LinkMaps[1].Needs[1]
+		if a.Path != "/opt/a/liba.so.1" || b.To != nil {
+			t.Errorf("%v, DF_1_NODEFLIB: got %+v, %+v", test.machine, a, b)
+		}
+	}
 }

@@ -2,7 +2,6 @@ package closure
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 
@@ -22,8 +21,11 @@ type known struct {
 	stat   fs.FileInfo
 }
 
-// errNotRegular: a device or a fifo; opening one may block.
-var errNotRegular = errors.New("not a regular file")
+var (
+	// errNotRegular: a device or a fifo; opening one may block.
+	errNotRegular = errors.New("not a regular file")
+	errNotRandom  = errors.New("the root's files cannot be read at an offset")
+)
 
 // object reads the ELF file at a node; the error is that of opening it or of elfpatch.Read.
 func (o *objects) object(n *node) (*Object, error) {
@@ -35,15 +37,12 @@ func (o *objects) object(n *node) (*Object, error) {
 }
 
 func (o *objects) read(n *node) (*Object, error) {
-	f, size, err := o.openFile(n)
+	f, st, err := o.openFile(n)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
+	size := st.Size()
 	// glibc and musl compare st_dev and st_ino; a root that has none goes by the resolved path.
 	for _, k := range o.bySize[size] {
 		if os.SameFile(k.stat, st) {
@@ -72,25 +71,28 @@ type rootFile interface {
 }
 
 // openFile opens a regular file of the tree.
-func (t *tree) openFile(n *node) (rootFile, int64, error) {
+func (t *tree) openFile(n *node) (rootFile, fs.FileInfo, error) {
 	if !n.mode.IsRegular() {
-		return nil, 0, errNotRegular
+		return nil, nil, errNotRegular
 	}
 	f, err := t.fsys.Open(n.path)
 	if err != nil {
-		return nil, 0, err
-	}
-	st, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, 0, err
+		return nil, nil, err
 	}
 	r, ok := f.(rootFile)
-	if !ok || !st.Mode().IsRegular() {
-		f.Close()
-		return nil, 0, fmt.Errorf("%s: %w", n.abs(), errNotRegular)
+	if !ok {
+		_ = f.Close()
+		return nil, nil, errNotRandom
 	}
-	return r, st.Size(), nil
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = errNotRegular
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	return r, st, nil
 }
 
 // unreadable is the error of a file that elfpatch cannot read, with what the loader looks at before

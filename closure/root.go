@@ -170,15 +170,15 @@ func (n *node) abs() string {
 
 // readFile reads a regular file that is at most limit bytes long.
 func (t *tree) readFile(n *node, limit int64) ([]byte, error) {
-	f, size, err := t.openFile(n)
+	f, st, err := t.openFile(n)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if size > limit {
+	if st.Size() > limit {
 		return nil, fmt.Errorf("larger than %d bytes", limit)
 	}
-	return readSome(f, size)
+	return readSome(f, st.Size())
 }
 
 // readSome reads the first n bytes of a file, fewer when it is shorter.

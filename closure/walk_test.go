@@ -320,3 +320,47 @@ func TestTwoProgramsShareObjects(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestSpeech: an error is one line of what is wrong, and a hint what to do.
+func TestSpeech(t *testing.T) {
+	files := elftest.Tree{
+		"/bin/wrapper": elftest.Script("#! /bin/bash -e\nexec -a \"$0\" \"/bin/.inner\"  \"$@\" \n"),
+		"/bin/.inner":  elftest.Script("#!/bin/sh\nexec /bin/prog\n"),
+		"/bin/script":  elftest.Script("#!/usr/bin/perl\nprint 1;\n"),
+		"/bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "/lib"),
+		"/lib/liba.so": elftest.Data("GROUP ( /lib/libc.so.6 )"),
+		"/core":        elftest.Image{Type: elf.ET_CORE},
+	}
+	for _, test := range []struct{ path, want, hint string }{
+		{"/bin/wrapper", "/bin/wrapper: is a script for /bin/bash that starts /bin/prog",
+			"take /bin/prog; what the wrapper sets in the environment is then missing"},
+		{"/bin/script", "/bin/script: is a script for /usr/bin/perl", "name the ELF program that it starts"},
+		{"/bin/prog", "/lib/liba.so: file too short: the loader of /bin/prog stops at it when it looks for liba.so, which /bin/prog needs",
+			"remove or replace the file, or take its directory out of the run path that leads there"},
+		{"/core", "/core: is a core dump", "name the program that dumped it"},
+	} {
+		_, err := closure.Walk(files.FS(), []string{test.path}, closure.Options{})
+		var hint interface{ Hint() string }
+		if err == nil || err.Error() != test.want || !errors.As(err, &hint) || hint.Hint() != test.hint {
+			t.Errorf("%s: got %v, hint %v", test.path, err, hint)
+		}
+	}
+}
+
+// TestBinaryWrapper reads the target out of a program that makeBinaryWrapper made.
+func TestBinaryWrapper(t *testing.T) {
+	program := filepath.Join(storeDir(t, "results"), "misc-wrapBinary/bin/greet")
+	c, err := closure.Walk(os.DirFS("/"), []string{program}, closure.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, ok := closure.BinaryWrapperTarget(c.LinkMaps[0].Program().Object)
+	if sp, rest, in := closure.ParseStorePath(c.StoreDir, target); !ok || !in || rest != "/bin/.greet-wrapped" {
+		t.Errorf("got %q, %v, %v", target, sp, ok)
+	}
+	for _, l := range c.LinkMaps[0].Loaded[1:] {
+		if target, ok := closure.BinaryWrapperTarget(l.Object); ok {
+			t.Errorf("%s: got %q", l.Path, target)
+		}
+	}
+}

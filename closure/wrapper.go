@@ -63,12 +63,12 @@ func (w *walker) script(path string, n *node) error {
 }
 
 func (w *walker) scriptText(n *node) ([]byte, error) {
-	f, size, err := w.openFile(n)
+	f, st, err := w.openFile(n)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readSome(f, min(size, maxScript))
+	return readSome(f, min(st.Size(), maxScript))
 }
 
 // parseWrapper reads a script's interpreter and the program of its last exec, as makeWrapper of

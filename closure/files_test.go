@@ -1,0 +1,147 @@
+package closure_test
+
+import (
+	"debug/elf"
+	"strings"
+
+	"github.com/nixbundle/nixbundle/elfpatch/elftest"
+)
+
+// fileRules are about what is found there, and about filters.
+var fileRules = []rule{
+	{
+		name: "two_links_are_one_object",
+		tree: tree{
+			"bin/prog":      runPath(program(elftest.Image{}, "liba.so", "libb.so", "liba.so.1"), "DIR/lib"),
+			"lib/liba.so":   lib("libother.so"),
+			"lib/libb.so":   elftest.Link("liba.so"),
+			"lib/liba.so.1": elftest.Link("DIR/lib/libb.so"),
+		},
+		want: []string{"lib/liba.so [run path]"},
+	},
+	{
+		name: "two_copies_are_two_objects",
+		tree: tree{
+			"bin/prog":    runPath(program(elftest.Image{}, "liba.so", "libb.so"), "DIR/lib"),
+			"lib/liba.so": lib(""),
+			"lib/libb.so": lib(""),
+		},
+		want: []string{"lib/liba.so [run path]", "lib/libb.so [run path]"},
+	},
+	{
+		name: "dangling_link_is_passed_over",
+		tree: tree{
+			"bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "DIR/one:DIR/two"),
+			"one/liba.so": elftest.Link("nowhere"),
+			"two/liba.so": lib(""),
+		},
+		want: []string{"two/liba.so [run path]"},
+	},
+	{
+		name: "link_loop_ends_its_list",
+		tree: tree{
+			"bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "DIR/one:DIR/two"),
+			"one/liba.so": elftest.Link("liba.so"),
+			"two/liba.so": lib(""),
+		},
+		missing: []string{"liba.so"},
+	},
+	{
+		name: "link_loop_leaves_the_next_list",
+		tree: tree{
+			"bin/prog":    rpath(program(elftest.Image{}, "libx.so"), "DIR/two"),
+			"two/libx.so": rpath(lib("", "liba.so"), "DIR/one"),
+			"one/liba.so": elftest.Link("liba.so"),
+			"two/liba.so": lib(""),
+		},
+		want: []string{"two/libx.so [rpath]", "two/liba.so [rpath]"},
+	},
+	{
+		name: "link_loop_of_a_directory_is_passed_over",
+		tree: tree{
+			"bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "DIR/one:DIR/two"),
+			"one":         elftest.Link("one"),
+			"two/liba.so": lib(""),
+		},
+		want: []string{"two/liba.so [run path]"},
+	},
+	{
+		name: "file_for_a_directory_is_passed_over",
+		tree: tree{
+			"bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "DIR/one:DIR/two"),
+			"one":         elftest.Data("text"),
+			"two/liba.so": lib(""),
+		},
+		want: []string{"two/liba.so [run path]"},
+	},
+	{
+		name: "wrong_class_is_passed_over",
+		tree: tree{
+			"bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "DIR/one:DIR/two"),
+			"one/liba.so": elftest.Image{Machine: elf.EM_386},
+			"two/liba.so": lib(""),
+		},
+		want: []string{"two/liba.so [run path]"},
+	},
+	{
+		name: "wrong_machine_is_passed_over",
+		tree: tree{
+			"bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "DIR/one:DIR/two"),
+			"one/liba.so": elftest.Image{Machine: elf.EM_AARCH64},
+			"two/liba.so": lib(""),
+		},
+		want: []string{"two/liba.so [run path]"},
+	},
+	broken("text_file_stops", elftest.Data(strings.Repeat("INPUT(-lc) ", 10)), "not an ELF file"),
+	broken("short_file_stops", elftest.Data("\x7fELF\x02\x01\x01"), "file too short"),
+	broken("empty_file_stops", elftest.Data(""), "file too short"),
+	broken("directory_stops", elftest.Dir{}, "is a directory"),
+	broken("object_file_stops", elftest.Image{Type: elf.ET_REL}, "neither a library nor an executable"),
+	broken("executable_stops", elftest.Image{Type: elf.ET_EXEC, Interp: x86Interp}, "is an executable, not a library"),
+	broken("pie_stops", flags1(elftest.Image{Interp: x86Interp}, elf.DF_1_PIE), "is a position-independent executable, not a library"),
+	broken("static_library_stops", elftest.Image{Static: true}, "object file has no dynamic section"),
+	broken("other_os_stops", elftest.Image{OSABI: elf.ELFOSABI_FREEBSD}, "ELF file OS ABI invalid (ELFOSABI_FREEBSD, version 0)"),
+	{
+		name: "auxiliary_goes_before",
+		tree: tree{
+			"bin/prog":      runPath(program(elftest.Image{}, "libfil.so", "libz1.so"), "DIR/lib"),
+			"lib/libfil.so": elftest.Image{Auxiliary: []string{"libaux.so"}, RunPath: "DIR/lib", HasRunPath: true},
+			"lib/libaux.so": runPath(lib("", "libdep.so"), "DIR/lib"),
+			"lib/libz1.so":  lib(""),
+			"lib/libdep.so": lib(""),
+		},
+		want: []string{"lib/libaux.so [run path]", "lib/libfil.so [run path]", "lib/libz1.so [run path]", "lib/libdep.so [run path]"},
+	},
+	{
+		name: "auxiliary_may_be_missing",
+		tree: tree{
+			"bin/prog":      runPath(program(elftest.Image{}, "libfil.so"), "DIR/lib"),
+			"lib/libfil.so": elftest.Image{Auxiliary: []string{"libnone.so"}},
+		},
+		want: []string{"lib/libfil.so [run path]"},
+		mem:  true, // in trace mode the loader tells of it
+	},
+	{
+		name: "filter_moves_forward",
+		tree: tree{
+			"bin/prog":        runPath(program(elftest.Image{}, "libearly.so", "libfil.so", "liblate.so"), "DIR/lib"),
+			"lib/libfil.so":   elftest.Image{Filter: []string{"liblate.so", "libearly.so"}, RunPath: "DIR/lib", HasRunPath: true},
+			"lib/libearly.so": lib(""),
+			"lib/liblate.so":  lib(""),
+		},
+		want: []string{"lib/libearly.so [run path]", "lib/liblate.so [run path]", "lib/libfil.so [run path]"},
+	},
+}
+
+// broken is a file in the way at which the loader stops though a good one stands behind it.
+func broken(name string, f elftest.File, why string) rule {
+	return rule{
+		name: name,
+		tree: tree{
+			"bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "DIR/one:DIR/two"),
+			"one/liba.so": f,
+			"two/liba.so": lib(""),
+		},
+		stops: why,
+	}
+}
