@@ -57,12 +57,14 @@ store:          ## real Nix closures in /nix/store and roots without Nix, in .st
 	testdata/store/make.sh
 
 deps:           ## Debian packages that the tests need (root)
-	@if [ "$$(id -u)" = 0 ]; then \
-	  if ! dpkg-query -W $$(cat testdata/store/packages.txt) >/dev/null 2>&1; then \
-	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$(cat testdata/store/packages.txt) >/dev/null; \
-	  fi; \
-	else \
-	  echo "not root: these Debian packages must be installed:" $$(cat testdata/store/packages.txt); \
+	@packages=$$(cat testdata/store/packages.txt); \
+	missing=$$(for p in $$packages; do \
+	  [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || echo $$p; done); \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ]; then \
+	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+	    apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
+	elif [ -n "$$missing" ]; then \
+	  echo "these Debian packages are missing, and only root can install them:" $$missing; exit 1; \
 	fi
 
 clean:          ## remove what was made here; /nix/store stays

@@ -87,9 +87,6 @@ func createFolder(ctx context.Context, output string, p *Plan, opts PackOptions)
 			_ = os.Remove(output)
 		}
 	}()
-	if err := os.Mkdir(tmp, 0o700); err != nil {
-		return nil, aboutOutput(output, err)
-	}
 	folder, err := newFolderSink(tmp, p.Epoch)
 	if err != nil {
 		return nil, aboutOutput(output, err)

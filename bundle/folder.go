@@ -11,7 +11,6 @@ import (
 // Everything is private to the user until close gives it its mode.
 type folderSink struct {
 	root  *os.Root
-	dir   string
 	epoch time.Time
 
 	cur     header
@@ -22,13 +21,19 @@ type folderSink struct {
 	total   int64
 }
 
-// newFolderSink writes below dir, which exists.
+// newFolderSink makes dir and writes below it.
 func newFolderSink(dir string, epoch int64) (*folderSink, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o700); err != nil { // whatever the umask took away
+		return nil, err
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &folderSink{root: root, dir: dir, epoch: time.Unix(epoch, 0)}, nil
+	return &folderSink{root: root, epoch: time.Unix(epoch, 0)}, nil
 }
 
 func (t *folderSink) begin(n header) error {
@@ -37,7 +42,10 @@ func (t *folderSink) begin(n header) error {
 	switch {
 	case n.mode.IsDir():
 		t.folders = append(t.folders, n)
-		return t.root.Mkdir(name, 0o700)
+		if err := t.root.Mkdir(name, 0o700); err != nil {
+			return err
+		}
+		return t.root.Chmod(name, 0o700)
 	case n.mode.Type() == fs.ModeSymlink:
 		return t.root.Symlink(n.link, name)
 	case n.same != "":

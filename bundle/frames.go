@@ -19,7 +19,7 @@ const (
 // give the bytes that one gives. Each worker packs one frame at a time; a single goroutine writes
 // them in the order of the stream.
 //
-// Three more frames than workers exist at most: one that is being filled, and two that wait for a
+// Two more frames than workers exist at most: one that is being filled, and one that waits for a
 // worker or for their turn to be written.
 type frameStream struct {
 	out     io.Writer
@@ -59,7 +59,7 @@ func newFrameStream(out io.Writer, level Level, workers int) (*frameStream, erro
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	limit := workers + 3
+	limit := workers + 2
 	s := &frameStream{
 		out: out, level: enc, workers: workers,
 		free: make(chan *frame, limit), jobs: make(chan *frame, limit), order: make(chan *frame, limit),

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"path"
-	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
 )
@@ -103,14 +102,16 @@ func (m *Manifest) encode() ([]byte, error) {
 
 // storePath is the store path that an object is in, "" outside the store.
 func (p *Plan) storePath(o *closure.Object) string {
-	dir := "/nix/store"
+	dir := defaultStoreDir
 	if p.closure != nil {
 		dir = p.closure.StoreDir
 	}
-	rest, ok := strings.CutPrefix(o.Path, dir+"/")
+	sp, _, ok := closure.ParseStorePath(dir, o.Path)
 	if !ok {
 		return ""
 	}
-	entry, _, _ := strings.Cut(rest, "/")
-	return dir + "/" + entry
+	return path.Join(sp.Dir, sp.Digest+"-"+sp.Name)
 }
+
+// defaultStoreDir is the store of a plan that was made by hand.
+const defaultStoreDir = "/nix/store"

@@ -150,4 +150,116 @@ func tarOf(t *testing.T, headers ...*tar.Header) []byte {
 	return b.Bytes()
 }
 
-var _ = rand.N[int]
+// TestOpenHostileTar: names and types that no bundle has stop the listing.
+func TestOpenHostileTar(t *testing.T) {
+	good := pack(t, planOf("x"), bundle.PackOptions{Format: bundle.FormatTar})
+	good = good[:len(good)-1024]
+	tests := map[string]*tar.Header{
+		"parent":   {Name: "x/../../etc/passwd", Typeflag: tar.TypeReg},
+		"absolute": {Name: "/etc/passwd", Typeflag: tar.TypeReg},
+		"other":    {Name: "y/file", Typeflag: tar.TypeReg},
+		"unclean":  {Name: "x//file", Typeflag: tar.TypeReg},
+		"dot":      {Name: ".", Typeflag: tar.TypeReg},
+		"link out": {Name: "x/l", Typeflag: tar.TypeLink, Linkname: "../etc/passwd"},
+		"device":   {Name: "x/dev", Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 3},
+		"fifo":     {Name: "x/fifo", Typeflag: tar.TypeFifo},
+	}
+	for name, h := range tests {
+		t.Run(name, func(t *testing.T) {
+			a := opened(t, written(t, "x.tar", append(bytes.Clone(good), tarOf(t, h)...)))
+			var last error
+			for m, err := range a.Entries() {
+				require.True(t, (m == nil) == (err != nil))
+				last = err
+			}
+			require.Error(t, last)
+		})
+	}
+}
+
+// TestOpenBomb: what unpacks to far more than it is, is given up.
+func TestOpenBomb(t *testing.T) {
+	var packed bytes.Buffer
+	enc, err := zstd.NewWriter(&packed, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	require.NoError(t, err)
+	w := tar.NewWriter(enc)
+	require.NoError(t, w.WriteHeader(&tar.Header{Name: "x/zeros", Size: 1200 << 20, Mode: 0o644}))
+	zeros := make([]byte, 1<<20)
+	for range 1200 {
+		_, err := w.Write(zeros)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	require.NoError(t, enc.Close())
+	_, err = bundle.Open(written(t, "x.tar.zst", packed.Bytes()))
+	require.ErrorContains(t, err, "unpacks to more than a bundle of its size can hold")
+}
+
+// readAll reads all that a reader of bundles reads.
+func readAll(file string) error {
+	a, err := bundle.Open(file)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	for m, err := range a.Entries() {
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(io.Discard, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestOpenTruncated: no prefix of a bundle is a bundle.
+func TestOpenTruncated(t *testing.T) {
+	for _, format := range []bundle.Format{bundle.FormatTarZst, bundle.FormatTar} {
+		data := pack(t, tinyPlan(), bundle.PackOptions{Format: format})
+		file := written(t, "x", data)
+		end := len(data)
+		if format == bundle.FormatTar {
+			end -= 3 * 512 // the zeros at the end are not missed
+		}
+		for n := end - end%97; n >= 0; n -= 97 {
+			require.NoError(t, os.Truncate(file, int64(n)))
+			err := readAll(file)
+			if format == bundle.FormatTarZst && err == nil {
+				// Only the seek table is missing: the stream is whole.
+				require.Greater(t, n, end-64)
+				continue
+			}
+			require.Error(t, err, "%s cut at %d", format, n)
+			require.ErrorContains(t, err, file, "%s cut at %d", format, n)
+		}
+	}
+}
+
+// TestOpenMutated: whatever is wrong with a bundle, the answer is an error or a list.
+func TestOpenMutated(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, format := range []bundle.Format{bundle.FormatTarZst, bundle.FormatTar} {
+		data := pack(t, planOf("x", bundle.Entry{Path: "x/lib/a", Mode: 0o644, Data: noise(1, 3000)}), bundle.PackOptions{Format: format})
+		for range 1500 {
+			bad := bytes.Clone(data)
+			for range 1 + r.IntN(4) {
+				bad[r.IntN(len(bad))] = byte(r.Uint32())
+			}
+			file := filepath.Join(t.TempDir(), "x")
+			require.NoError(t, os.WriteFile(file, bad, 0o600))
+			_ = readAll(file)
+		}
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	for _, format := range []bundle.Format{bundle.FormatTarZst, bundle.FormatTar} {
+		var out bytes.Buffer
+		_, err := bundle.Pack(context.Background(), &out, planOf("x", bundle.Entry{Path: "x/a", Mode: 0o644, Data: []byte("a")}), bundle.PackOptions{Format: format})
+		require.NoError(f, err)
+		f.Add(out.Bytes())
+	}
+	f.Add([]byte("\x28\xb5\x2f\xfd"))
+	f.Fuzz(func(t *testing.T, data []byte) { _ = readAll(written(t, "x", data)) })
+}

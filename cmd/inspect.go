@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nixbundle/nixbundle/bundle"
+	"github.com/nixbundle/nixbundle/closure"
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
@@ -31,14 +32,14 @@ what it says of itself is not believed further than to print it.
 }
 
 func (a *app) inspect(name string) error {
-	info, err := a.readELF(name)
+	object, err := a.object(name)
 	switch {
 	case err == nil && a.json:
-		return a.printJSON(elfJSON(info))
+		return a.printJSON(elfJSON(object.Info))
 	case err == nil:
-		printELF(a.Stdout, info)
+		printELF(a.Stdout, object.Info)
 		return nil
-	case !errors.Is(err, elfpatch.ErrNotELF):
+	case filepath.Clean(a.rootDir) != "/" || !mayBeBundle(err):
 		return err
 	}
 	archive, err := bundle.Open(name)
@@ -53,25 +54,24 @@ func (a *app) inspect(name string) error {
 	return nil
 }
 
-// readELF reads an ELF file of this machine or, with --root, of a root; a folder is not one.
-func (a *app) readELF(name string) (*elfpatch.Info, error) {
-	f, err := os.Open(name)
+// object reads an ELF file of the root.
+func (a *app) object(name string) (*closure.Object, error) {
+	root, err := closure.OpenRoot(a.rootDir)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	stat, err := f.Stat()
+	inside, err := a.insideRoot(name)
 	if err != nil {
 		return nil, err
 	}
-	if stat.IsDir() {
-		return nil, elfpatch.ErrNotELF
-	}
-	info, err := elfpatch.Read(f, stat.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return info, nil
+	return closure.ReadObject(root, inside)
+}
+
+// mayBeBundle reports whether what is no ELF file may be a bundle: a folder, or a file of another
+// kind that can be read.
+func mayBeBundle(err error) bool {
+	var program *closure.ProgramError
+	return errors.As(err, &program) && (program.Err == nil || errors.Is(err, elfpatch.ErrNotELF))
 }
 
 // printELF prints an Info, a fact a line; facts that a file does not have are left out.

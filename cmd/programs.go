@@ -7,18 +7,13 @@ import (
 	"github.com/nixbundle/nixbundle/closure"
 )
 
-// programs gives the paths inside the root of the programs that the command line names. Without
-// --root they are relative to the current directory, with it to the root's top.
+// programs gives the paths inside the root of the programs that the command line names.
 func (a *app) programs(root fs.FS, args []string) ([]string, error) {
 	var programs []string
 	for _, arg := range args {
-		name := arg
-		if filepath.Clean(a.rootDir) == "/" {
-			abs, err := filepath.Abs(arg)
-			if err != nil {
-				return nil, err
-			}
-			name = abs
+		name, err := a.insideRoot(arg)
+		if err != nil {
+			return nil, err
 		}
 		found, err := closure.Programs(root, name, closure.Options{})
 		if err != nil {
@@ -27,4 +22,13 @@ func (a *app) programs(root fs.FS, args []string) ([]string, error) {
 		programs = append(programs, found...)
 	}
 	return programs, nil
+}
+
+// insideRoot is a name as a path inside the root: relative to the current directory without --root,
+// and to the root's top with it.
+func (a *app) insideRoot(name string) (string, error) {
+	if filepath.Clean(a.rootDir) == "/" {
+		return filepath.Abs(name)
+	}
+	return filepath.Join("/", name), nil
 }

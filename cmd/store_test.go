@@ -137,6 +137,32 @@ func TestWrappersAreNamed(t *testing.T) {
 	}
 }
 
+// TestLauncher: a wrapper's program starts however it is called: through links, by PATH, from a
+// folder with a space, by the shell, and with another LD_LIBRARY_PATH about; arguments, the status
+// and argv[0] are its own.
+func TestLauncher(t *testing.T) {
+	dir := store(t)
+	root := filepath.Join(dir, "root/bookworm-arm64")
+	at := unpack(t, root, "--interp", "wrapper", filepath.Join(dir, "results/misc-wrongArchFirst/bin/greet"))
+	script := `set -e; cd "` + at + `"; mkdir "a b" links; mv greet "a b/greet"
+"a b/greet/bin/greet" 1 "2 3" ""
+cd "a b"; ./greet/bin/greet; cd greet/bin; ./greet; sh greet; cd ../../..
+ln -s "../a b/greet/bin/greet" links/one; ln -s one links/two; ln -s "$PWD/links/two" links/three
+links/one; cd links; ./two; ./three; cd ..
+PATH="$PWD/links:$PATH"; three; cd /; one
+mkdir -p /tmp/empty; echo junk >"` + at + `/links/libz.so.1"; LD_LIBRARY_PATH="` + at + `/links" one`
+	out, status := runIn(t, root, "/bin/sh", "-c", script)
+	require.Zero(t, status, out)
+	require.Equal(t, 10, strings.Count(out, "zlib=1.2.13"), out)
+	require.Contains(t, out, "greet: arg 2 3\ngreet: arg \n")
+	require.Contains(t, out, "argv0=three")
+
+	at = unpack(t, root, "--interp", "wrapper", filepath.Join(dir, "results/sensor-twoprogs/bin/sensor"))
+	out, status = runIn(t, root, at+"/sensor/bin/sensor", "/nowhere")
+	require.Equal(t, 1, status, out)
+	require.Contains(t, out, "import failed")
+}
+
 // putModel gives programs of the store and of bundles one path to the sensor's model.
 func putModel(t *testing.T, dir string) {
 	t.Helper()

@@ -45,7 +45,10 @@ func Apply(src io.ReaderAt, size int64, e Edit) (*Image, error) {
 	if err := p.img.settle(); err != nil {
 		return nil, err
 	}
-	return p.img, p.verify()
+	if err := p.verify(); err != nil {
+		return nil, err
+	}
+	return p.img, nil
 }
 
 // patch is one edit of one file while it is planned: the file as it is (file, in), the facts as

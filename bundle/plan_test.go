@@ -1,0 +1,266 @@
+package bundle_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nixbundle/nixbundle/bundle"
+	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch/elftest"
+)
+
+// glibc is a C library of the store, as small as it can be.
+const glibcName = "glibc-2.40"
+
+func libDir(name string) string { return elftest.StorePath(name) + "/lib" }
+
+func ldso() string { return libDir(glibcName) + "/ld-linux-x86-64.so.2" }
+
+// lib is a library of the store path name.
+func lib(soname string, needed ...string) elftest.Image {
+	return elftest.Image{Soname: soname, Needed: append(needed, "libc.so.6"), RunPath: libDir(glibcName),
+		Symbols: []elftest.Symbol{{Name: strings.NewReplacer(".", "_", "-", "_").Replace(soname)}}}
+}
+
+// runPath is an image with a run path through those store paths, glibc last.
+func runPath(im elftest.Image, names ...string) elftest.Image {
+	var dirs []string
+	for _, name := range append(names, glibcName) {
+		dirs = append(dirs, libDir(name))
+	}
+	im.RunPath = strings.Join(dirs, ":")
+	return im
+}
+
+func program(needed ...string) elftest.Image {
+	return elftest.Image{Interp: ldso(), Needed: append(needed, "libc.so.6")}
+}
+
+// storeTree is a store with a C library and what else is given, by store path name and rest.
+func storeTree(t *testing.T, files map[string]elftest.File) fs.FS {
+	t.Helper()
+	tree := elftest.Tree{
+		ldso():                          elftest.Image{Soname: "ld-linux-x86-64.so.2"},
+		libDir(glibcName) + "/libc.so.6": elftest.Image{Soname: "libc.so.6", Needed: []string{"ld-linux-x86-64.so.2"}},
+	}
+	for at, f := range files {
+		name, rest, _ := strings.Cut(at, "/")
+		tree[elftest.StorePath(name)+"/"+rest] = f
+	}
+	root, err := closure.OpenRoot(elftest.WriteTree(t, tree))
+	require.NoError(t, err)
+	return root
+}
+
+// plan plans the bundle of programs, given as NAME/bin/PROGRAM, and proves it.
+func plan(t *testing.T, root fs.FS, opts bundle.Options, programs ...string) (*bundle.Plan, error) {
+	t.Helper()
+	var paths []string
+	for _, p := range programs {
+		name, rest, _ := strings.Cut(p, "/")
+		paths = append(paths, elftest.StorePath(name)+"/"+rest)
+	}
+	c, err := closure.Walk(root, paths, closure.Options{})
+	require.NoError(t, err)
+	p, err := bundle.NewPlan(c, opts)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.Prove()
+}
+
+func mustPlan(t *testing.T, root fs.FS, opts bundle.Options, programs ...string) map[string]bundle.Entry {
+	t.Helper()
+	p, err := plan(t, root, opts, programs...)
+	require.NoError(t, err)
+	entries := map[string]bundle.Entry{}
+	for _, e := range p.Entries {
+		entries[e.Path] = e
+	}
+	return entries
+}
+
+func TestPlanPlaces(t *testing.T) {
+	root := storeTree(t, map[string]elftest.File{
+		"foo-1.0/lib/libfoo.so.1.2": lib("libfoo.so.1"),
+		"foo-1.0/lib/libfoo.so.1":   elftest.Link("libfoo.so.1.2"),
+		"app-1.0/bin/linux/app":     runPath(program("libfoo.so.1"), "foo-1.0"),
+	})
+	got := mustPlan(t, root, bundle.Options{Interp: "system"}, "app-1.0/bin/linux/app")
+	require.Equal(t, "/lib64/ld-linux-x86-64.so.2", got["app/bin/linux/app"].Edit.Interp)
+	require.Equal(t, "$ORIGIN/../../lib", got["app/bin/linux/app"].Edit.RunPath)
+	require.Equal(t, "$ORIGIN", got["app/lib/libfoo.so.1.2"].Edit.RunPath)
+	require.Equal(t, "libfoo.so.1.2", got["app/lib/libfoo.so.1"].Link)
+	require.NotContains(t, got, "app/lib/libc.so.6")
+	require.True(t, got["app/lib"].Mode.IsDir())
+
+	got = mustPlan(t, root, bundle.Options{Interp: "wrapper", Name: "x"}, "app-1.0/bin/linux/app")
+	require.Contains(t, string(got["x/bin/linux/app"].Data), `exec "$root/lib/ld-linux-x86-64.so.2"`)
+	require.Contains(t, got, "x/lib/libc.so.6")
+	require.Equal(t, "$ORIGIN/../../lib", got["x/libexec/linux/app"].Edit.RunPath)
+	require.True(t, got["x/libexec/linux/app"].Edit.RPath, "a bundle with its own C library is found before LD_LIBRARY_PATH")
+
+	got = mustPlan(t, root, bundle.Options{Interp: "/opt/app/lib/ld-linux-x86-64.so.2"}, "app-1.0/bin/linux/app")
+	require.Equal(t, "/opt/app/lib/ld-linux-x86-64.so.2", got["app/bin/linux/app"].Edit.Interp)
+	require.Contains(t, got, "app/lib/ld-linux-x86-64.so.2")
+}
+
+// Two programs that each need their own libx.so.1: both get it.
+func TestPlanCollision(t *testing.T) {
+	root := storeTree(t, map[string]elftest.File{
+		"x-1.0/lib/libx.so.1": lib("libx.so.1"),
+		"x-2.0/lib/libx.so.1": runPath(elftest.Image{Soname: "libx.so.1", Needed: []string{"libc.so.6"}, Padding: 8}),
+		"y-1.0/lib/liby.so.1": runPath(lib("liby.so.1", "libx.so.1"), "x-2.0"),
+		"one-1/bin/one":       runPath(program("libx.so.1"), "x-1.0"),
+		"two-1/bin/two":       runPath(program("liby.so.1"), "y-1.0"),
+	})
+	for _, interp := range []string{"system", "wrapper"} {
+		got := mustPlan(t, root, bundle.Options{Interp: interp}, "one-1/bin/one", "two-1/bin/two")
+		require.Contains(t, got, "one/lib/libx.so.1")
+		require.Contains(t, got, "one/lib/x-2.0/libx.so.1")
+		require.Equal(t, "$ORIGIN/x-2.0:$ORIGIN", got["one/lib/liby.so.1"].Edit.RunPath)
+		require.Equal(t, "$ORIGIN/..", got["one/lib/x-2.0/libx.so.1"].Edit.RunPath)
+	}
+}
+
+// Two libraries of one store path collide: they share a folder where nobody would find the wrong
+// one there, and else each has its own.
+func TestPlanCollisionFolders(t *testing.T) {
+	two := func(soname string) elftest.Image {
+		return runPath(elftest.Image{Soname: soname, Needed: []string{"libc.so.6"}, Padding: 8})
+	}
+	files := map[string]elftest.File{
+		"a-1/lib/liba.so.1": lib("liba.so.1"),
+		"a-1/lib/libb.so.1": lib("libb.so.1"),
+		"a-2/lib/liba.so.1": two("liba.so.1"),
+		"a-2/lib/libb.so.1": two("libb.so.1"),
+		"one-1/bin/one":     runPath(program("liba.so.1", "libb.so.1"), "a-1"),
+		"two-1/bin/two":     runPath(program("liba.so.1", "libb.so.1"), "a-2"),
+	}
+	got := mustPlan(t, storeTree(t, files), bundle.Options{Interp: "system"}, "one-1/bin/one", "two-1/bin/two")
+	require.Contains(t, got, "one/lib/a-2/liba.so.1")
+	require.Contains(t, got, "one/lib/a-2/libb.so.1")
+
+	// mix takes liba of a-2 and libb of a-1, by a folder of its own in the store.
+	files["mix-1/lib/liba.so.1"] = elftest.Link("../../" + filepath.Base(elftest.StorePath("a-2")) + "/lib/liba.so.1")
+	files["mix-1/lib/libb.so.1"] = elftest.Link("../../" + filepath.Base(elftest.StorePath("a-1")) + "/lib/libb.so.1")
+	files["mix-1/bin/mix"] = runPath(program("liba.so.1", "libb.so.1"), "mix-1")
+	got = mustPlan(t, storeTree(t, files), bundle.Options{Interp: "system"}, "one-1/bin/one", "two-1/bin/two", "mix-1/bin/mix")
+	require.Equal(t, "$ORIGIN/../lib/a-2:$ORIGIN/../lib", got["one/bin/mix"].Edit.RunPath)
+}
+
+// A DT_NEEDED that is a path becomes the bare name, with its version need.
+func TestPlanAbsoluteNeed(t *testing.T) {
+	foo := lib("libfoo.so.1")
+	foo.Symbols = []elftest.Symbol{{Name: "foo", Version: "FOO_1"}}
+	abs := libDir("foo-1.0") + "/libfoo.so.1"
+	app := runPath(program(abs), "foo-1.0")
+	app.Symbols = []elftest.Symbol{{Name: "foo", Undefined: true, Version: "FOO_1", VersionFile: abs}}
+	root := storeTree(t, map[string]elftest.File{"foo-1.0/lib/libfoo.so.1": foo, "app-1.0/bin/app": app})
+	got := mustPlan(t, root, bundle.Options{Interp: "system"}, "app-1.0/bin/app")
+	require.Equal(t, map[string]string{abs: "libfoo.so.1"}, got["app/bin/app"].Edit.ReplaceNeeded)
+}
+
+// Programs that are names of one file, as busybox has, stay names of one file.
+func TestPlanProgramNames(t *testing.T) {
+	root := storeTree(t, map[string]elftest.File{
+		"box-1/bin/box": program(),
+		"box-1/bin/ls":  elftest.Link("box"),
+	})
+	got := mustPlan(t, root, bundle.Options{Interp: "system"}, "box-1/bin/box", "box-1/bin/ls")
+	require.Equal(t, "box", got["box/bin/ls"].Link)
+	got = mustPlan(t, root, bundle.Options{Interp: "wrapper"}, "box-1/bin/box", "box-1/bin/ls")
+	require.Equal(t, "box", got["box/libexec/ls"].Link)
+	require.Contains(t, string(got["box/bin/ls"].Data), `"$root/libexec/ls"`)
+}
+
+func TestPlanRefuses(t *testing.T) {
+	other := program()
+	other.Padding = 64
+	arm := elftest.Image{Machine: 183, Interp: "/lib/ld-linux-aarch64.so.1"}
+	root := storeTree(t, map[string]elftest.File{
+		"one-1/bin/tool": program(),
+		"two-1/bin/tool": other,
+		"arm-1/bin/arm":  arm,
+		"foo-1/bin/foo":  program("libgone.so.1"),
+	})
+	_, err := plan(t, root, bundle.Options{}, "one-1/bin/tool", "two-1/bin/tool")
+	var collision *bundle.CollisionError
+	require.ErrorAs(t, err, &collision)
+	require.Len(t, collision.Sources, 2)
+
+	_, err = plan(t, root, bundle.Options{}, "foo-1/bin/foo")
+	var missing *closure.NotFoundError
+	require.ErrorAs(t, err, &missing)
+
+	_, err = plan(t, root, bundle.Options{Name: "a/b"}, "one-1/bin/tool")
+	require.ErrorContains(t, err, "one folder name")
+	_, err = plan(t, root, bundle.Options{Interp: "else"}, "one-1/bin/tool")
+	require.ErrorContains(t, err, "auto, system, wrapper")
+}
+
+// One file that finds one name in two places, through the DT_RPATH of two programs, has no place
+// in one tree that suits both.
+func TestPlanInheritedRPath(t *testing.T) {
+	inherit := func(from string) elftest.Image {
+		im := program("libuser.so.1")
+		im.RPath = libDir("user-1") + ":" + libDir(from) + ":" + libDir(glibcName)
+		return im
+	}
+	x2 := lib("libx.so.1")
+	x2.Padding = 8
+	root := storeTree(t, map[string]elftest.File{
+		"x-1/lib/libx.so.1":       lib("libx.so.1"),
+		"x-2/lib/libx.so.1":       x2,
+		"user-1/lib/libuser.so.1": elftest.Image{Soname: "libuser.so.1", Needed: []string{"libx.so.1"}},
+		"one-1/bin/one":           inherit("x-1"),
+		"two-1/bin/two":           inherit("x-2"),
+	})
+	mustPlan(t, root, bundle.Options{}, "one-1/bin/one")
+	_, err := plan(t, root, bundle.Options{}, "one-1/bin/one", "two-1/bin/two")
+	var collision *bundle.CollisionError
+	require.ErrorAs(t, err, &collision)
+	require.Contains(t, err.Error(), "libuser.so.1")
+}
+
+func TestPlanDropsSetID(t *testing.T) {
+	dir := elftest.WriteTree(t, elftest.Tree{"nix/store/x/bin/app": elftest.Image{Static: true, Type: 2}})
+	require.NoError(t, os.Chmod(dir+"/nix/store/x/bin/app", 0o755|fs.ModeSetuid))
+	root, err := closure.OpenRoot(dir)
+	require.NoError(t, err)
+	c, err := closure.Walk(root, []string{"/nix/store/x/bin/app"}, closure.Options{})
+	require.NoError(t, err)
+	p, err := bundle.NewPlan(c, bundle.Options{})
+	require.NoError(t, err)
+	require.Len(t, p.Warnings, 1)
+	require.Contains(t, p.Warnings[0], "set-id")
+	require.Equal(t, bundle.StrategyNone, p.Programs[0].Strategy)
+	for _, e := range p.Entries {
+		require.Zero(t, e.Mode&(fs.ModeSetuid|fs.ModeSetgid))
+	}
+}
+
+// The proof is worth something: a plan with one wrong run path is refused.
+func TestProveRefuses(t *testing.T) {
+	root := storeTree(t, map[string]elftest.File{
+		"x-1/lib/libx.so.1": lib("libx.so.1"),
+		"one-1/bin/one":     runPath(program("libx.so.1"), "x-1"),
+	})
+	for _, interp := range []string{"system", "wrapper"} {
+		p, err := plan(t, root, bundle.Options{Interp: interp}, "one-1/bin/one")
+		require.NoError(t, err)
+		for i := range p.Entries {
+			if p.Entries[i].Edit.Interp != "" {
+				p.Entries[i].Edit.RunPath = "$ORIGIN/../elsewhere"
+			}
+		}
+		var proof *bundle.ProofError
+		require.True(t, errors.As(p.Prove(), &proof), interp)
+	}
+}

@@ -1,0 +1,314 @@
+package elfpatch_test
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nixbundle/nixbundle/elfpatch"
+	"github.com/nixbundle/nixbundle/elfpatch/elftest"
+	"github.com/stretchr/testify/require"
+)
+
+// apply makes the edit e of the file in, checks what holds of every edit, and gives the result.
+func apply(t testing.TB, in []byte, e elfpatch.Edit) []byte {
+	t.Helper()
+	img, err := elfpatch.Apply(bytes.NewReader(in), int64(len(in)), e)
+	require.NoError(t, err)
+	out := imageBytes(t, img)
+	checkOutside(t, in, out, img)
+	checkWish(t, read(t, in), read(t, out), e)
+	again, err := elfpatch.Apply(bytes.NewReader(out), int64(len(out)), e)
+	require.NoError(t, err)
+	require.False(t, again.Changed(), "the same edit again changes the file")
+	return out
+}
+
+// imageBytes reads an image in both ways.
+func imageBytes(t testing.TB, img *elfpatch.Image) []byte {
+	t.Helper()
+	var all bytes.Buffer
+	n, err := img.WriteTo(&all)
+	require.NoError(t, err)
+	require.Equal(t, img.Size(), n)
+	require.Equal(t, img.Size(), int64(all.Len()))
+	piece := make([]byte, 777)
+	for off := int64(0); off < img.Size(); off += 500 {
+		n, err := img.ReadAt(piece, off)
+		if err != nil {
+			require.EqualError(t, err, "EOF")
+		}
+		require.True(t, bytes.Equal(piece[:n], all.Bytes()[off:off+int64(n)]), "ReadAt differs from WriteTo at %d", off)
+	}
+	return all.Bytes()
+}
+
+// checkOutside checks that what no overlay names is the input's, and that the list is in order.
+func checkOutside(t testing.TB, in, out []byte, img *elfpatch.Image) {
+	t.Helper()
+	at := int64(0)
+	for _, o := range img.Overlays() {
+		require.GreaterOrEqual(t, o.Off, at)
+		require.True(t, bytes.Equal(in[at:o.Off], out[at:o.Off]), "bytes before %#x differ", o.Off)
+		at = o.Off + o.Len
+	}
+	if at < int64(len(out)) {
+		require.True(t, bytes.Equal(in[at:], out[at:]), "bytes behind %#x differ", at)
+	}
+	if !img.Changed() {
+		require.True(t, bytes.Equal(in, out))
+	}
+}
+
+// checkWish holds the facts of a patched file against those of the input and the edit.
+func checkWish(t testing.TB, in, got *elfpatch.Info, e elfpatch.Edit) {
+	t.Helper()
+	want := *in
+	want.Segments, want.Notes = got.Segments, got.Notes // they move
+	if e.Interp != "" {
+		want.Interp = e.Interp
+	}
+	if e.Soname != "" {
+		want.Soname = e.Soname
+	}
+	if e.RemoveRunPath || e.RunPath != "" {
+		want.RPath, want.HasRPath, want.RunPath, want.HasRunPath = "", false, "", false
+	}
+	if e.RunPath != "" && e.RPath {
+		want.RPath, want.HasRPath = e.RunPath, true
+	} else if e.RunPath != "" {
+		want.RunPath, want.HasRunPath = e.RunPath, true
+	}
+	want.Needed, want.VerNeeds = got.Needed, got.VerNeeds
+	require.Equal(t, &want, got)
+	checkNeeded(t, in, got, e)
+	checkSegments(t, in.Segments, got.Segments)
+}
+
+// checkNeeded checks the needed names, and that vn_file follows them.
+func checkNeeded(t testing.TB, in, got *elfpatch.Info, e elfpatch.Edit) {
+	t.Helper()
+	for _, name := range e.AddNeeded {
+		require.Contains(t, got.Needed, name)
+	}
+	files := func(info *elfpatch.Info) (names []string) {
+		for _, v := range info.VerNeeds {
+			names = append(names, v.File)
+		}
+		return names
+	}
+	for from := range e.ReplaceNeeded {
+		require.NotContains(t, got.Needed, from)
+		require.NotContains(t, files(got), from)
+	}
+	for _, name := range e.RemoveNeeded {
+		require.NotContains(t, got.Needed, name)
+		require.NotContains(t, files(got), name)
+	}
+	for _, file := range files(got) {
+		if !slices.Contains(files(in), file) {
+			require.Contains(t, got.Needed, file, "vn_file is no needed name")
+		}
+	}
+}
+
+// checkSegments checks that every PT_LOAD is where it was, and that at most one came.
+func checkSegments(t testing.TB, in, got []elfpatch.Segment) {
+	t.Helper()
+	loads := func(list []elfpatch.Segment) (loads []elfpatch.Segment) {
+		for _, s := range list {
+			if s.Type == elf.PT_LOAD {
+				loads = append(loads, s)
+			}
+		}
+		return loads
+	}
+	old, now := loads(in), loads(got)
+	require.LessOrEqual(t, len(now), len(old)+1)
+	end := uint64(0)
+	for i, s := range now {
+		require.GreaterOrEqual(t, s.Vaddr, end)
+		end = s.Vaddr + s.Memsz
+		if s.Align > 1 {
+			require.Zero(t, (s.Vaddr-s.Off)%s.Align)
+		}
+		if i < len(old)-1 || i == len(old)-1 && len(now) > len(old) {
+			o := old[i]
+			require.Equal(t, []any{o.Off, o.Vaddr, o.Flags, o.Align}, []any{s.Off, s.Vaddr, s.Flags, s.Align})
+			require.GreaterOrEqual(t, s.Memsz, o.Memsz)
+		}
+	}
+}
+
+// longPath is a search list that fits in no place of a small file.
+var longPath = "$ORIGIN/../../lib:$ORIGIN/foo-1.2:" + strings.Repeat("/x", 60)
+
+func TestApplyNothing(t *testing.T) {
+	for name, b := range fixtures() {
+		img, err := elfpatch.Apply(bytes.NewReader(b), int64(len(b)), elfpatch.Edit{})
+		require.NoError(t, err, name)
+		require.False(t, img.Changed(), name)
+		require.Empty(t, img.Overlays(), name)
+		require.True(t, bytes.Equal(b, imageBytes(t, img)), name)
+	}
+}
+
+// Every flavour takes every kind of edit.
+func TestApplyFlavours(t *testing.T) {
+	edits := map[string]elfpatch.Edit{
+		"short run path": {RunPath: "$ORIGIN"},
+		"long run path":  {RunPath: longPath},
+		"rpath":          {RunPath: "$ORIGIN/../lib", RPath: true},
+		"no run path":    {RemoveRunPath: true},
+		"soname":         {Soname: "libother.so.7"},
+		"add needed":     {AddNeeded: []string{"libx.so.1", "libc.so.6", "liby.so.1"}},
+		"replace needed": {ReplaceNeeded: map[string]string{"libc.so.6": "libcrt.so.6", "libm.so.6": "m.so.6"}},
+		"remove needed":  {RemoveNeeded: []string{"libm.so.6"}},
+		"all at once": {
+			RunPath: longPath, Soname: "libsecond.so", AddNeeded: []string{"libz.so"}, RemoveNeeded: []string{"libm.so.6"},
+			ReplaceNeeded: map[string]string{"libc.so.6": "libc-of-another-name.so.6"},
+		},
+	}
+	for name, flavour := range flavours() {
+		for what, e := range edits {
+			t.Run(name+" "+what, func(t *testing.T) {
+				apply(t, ofKind(library(), flavour).Bytes(), e)
+			})
+		}
+		t.Run(name+" interp", func(t *testing.T) {
+			b := ofKind(program(), flavour).Bytes()
+			for _, interp := range []string{"/lib/ld.so", "/lib64/ld-linux-x86-64.so.2/", "/" + strings.Repeat("long/", 40) + "ld.so"} {
+				b = apply(t, b, elfpatch.Edit{Interp: interp, RunPath: longPath})
+			}
+		})
+	}
+}
+
+// A file without section headers says less of what it does not use.
+func TestApplyBare(t *testing.T) {
+	for name, flavour := range flavours() {
+		im := ofKind(library(), flavour)
+		im.NoSections = true
+		b := im.Bytes()
+		for _, e := range []elfpatch.Edit{
+			{RunPath: "$ORIGIN/../lib"}, {RemoveRunPath: true}, {ReplaceNeeded: map[string]string{"libc.so.6": "c.so.6"}},
+			{RemoveNeeded: []string{"libm.so.6"}}, {RunPath: longPath},
+		} {
+			t.Run(name, func(t *testing.T) { apply(t, b, e) })
+		}
+	}
+}
+
+// Edits of edits do not pile up: when the string table has once left its place, a second round of
+// the same edits adds nothing.
+func TestApplyRepeated(t *testing.T) {
+	first := apply(t, library().Bytes(), elfpatch.Edit{RunPath: longPath, Soname: "libfoo.so.1.1"})
+	round := func(b []byte) []byte {
+		for i := range 40 {
+			e := elfpatch.Edit{Soname: "lib" + strings.Repeat("s", i*7%23) + ".so"}
+			if i%3 != 0 {
+				e.RunPath = "$ORIGIN/" + strings.Repeat("p", i*31%200)
+			}
+			b = apply(t, b, e)
+		}
+		return b
+	}
+	once := round(first)
+	require.LessOrEqual(t, len(once), len(first)+512)
+	require.Len(t, round(once), len(once))
+	require.Len(t, read(t, once).Segments, len(read(t, first).Segments))
+}
+
+// Needed names that already are suffixes of strings cost nothing, and equal ones become one.
+func TestApplyNeeded(t *testing.T) {
+	im := library()
+	in := read(t, im.Bytes())
+	b := apply(t, im.Bytes(), elfpatch.Edit{ReplaceNeeded: map[string]string{"libc.so.6": "c.so.6"}})
+	require.Len(t, b, len(im.Bytes()))
+	b = apply(t, im.Bytes(), elfpatch.Edit{ReplaceNeeded: map[string]string{"libc.so.6": "libm.so.6"}})
+	require.Equal(t, []string{"libm.so.6"}, read(t, b).Needed)
+	b = apply(t, im.Bytes(), elfpatch.Edit{AddNeeded: []string{"b", "a", "b", "libm.so.6"}})
+	require.Equal(t, append([]string{"b", "a"}, in.Needed...), read(t, b).Needed)
+}
+
+// What an edit leaves behind names no store path.
+func TestApplyLeavesNothing(t *testing.T) {
+	im := program()
+	im.Interp, im.RunPath = "/nix/store/aaaa-glibc/lib/ld.so", "/nix/store/bbbb-foo/lib:/nix/store/cccc/lib"
+	im.Needed = append(im.Needed, "/nix/store/dddd/lib/libx.so")
+	for _, runPath := range []string{"$ORIGIN", longPath} {
+		b := apply(t, im.Bytes(), elfpatch.Edit{
+			Interp: "/lib/ld.so", RunPath: runPath, ReplaceNeeded: map[string]string{"/nix/store/dddd/lib/libx.so": "libx.so"},
+		})
+		require.NotContains(t, string(b), "/nix/store/")
+	}
+}
+
+// A removed need takes its versions along: its symbols want none.
+func TestApplyRemoveVersions(t *testing.T) {
+	im := program()
+	im.Needed = []string{"liba.so", "libb.so"}
+	im.Symbols = []elftest.Symbol{
+		{Name: "one", Undefined: true, Version: "A_1", VersionFile: "liba.so"},
+		{Name: "two", Undefined: true, Version: "B_1", VersionFile: "libb.so"},
+	}
+	versions := func(b []byte) map[string]string {
+		named := map[string]string{}
+		for _, s := range symbolsOf(t, b) {
+			named[s.Name] = s.Version
+		}
+		return named
+	}
+	for _, gone := range [][]string{{"liba.so"}, {"libb.so"}, {"liba.so", "libb.so"}} {
+		got := versions(apply(t, im.Bytes(), elfpatch.Edit{RemoveNeeded: gone}))
+		require.Equal(t, slices.Contains(gone, "liba.so"), got["one"] == "")
+		require.Equal(t, slices.Contains(gone, "libb.so"), got["two"] == "")
+	}
+}
+
+func TestApplyRefuses(t *testing.T) {
+	lib, prog, pie := library(), program(), program()
+	pie.Interp, pie.Needed, pie.Symbols = "", nil, nil
+	withTrailer := library()
+	withTrailer.Trailer, withTrailer.Padding = bytes.Repeat([]byte("payload"), 1000), 0
+	for name, c := range map[string]struct {
+		in   []byte
+		edit elfpatch.Edit
+		err  error
+	}{
+		"static":            {elftest.Image{Static: true}.Bytes(), elfpatch.Edit{RunPath: "x"}, elfpatch.ErrNotDynamic},
+		"object":            {elftest.Image{Type: elf.ET_REL}.Bytes(), elfpatch.Edit{RunPath: "x"}, elfpatch.ErrUnsupported},
+		"text":              {[]byte("#!/bin/sh\n"), elfpatch.Edit{RunPath: "x"}, elfpatch.ErrNotELF},
+		"interp of library": {lib.Bytes(), elfpatch.Edit{Interp: "/lib/ld.so"}, elfpatch.ErrUnsupported},
+		"set and remove":    {lib.Bytes(), elfpatch.Edit{RunPath: "x", RemoveRunPath: true}, elfpatch.ErrUnsupported},
+		"NUL":               {lib.Bytes(), elfpatch.Edit{RunPath: "a\x00b"}, elfpatch.ErrUnsupported},
+		"empty need":        {lib.Bytes(), elfpatch.Edit{AddNeeded: []string{""}}, elfpatch.ErrUnsupported},
+		"needed to nothing": {lib.Bytes(), elfpatch.Edit{ReplaceNeeded: map[string]string{"libc.so.6": ""}}, elfpatch.ErrUnsupported},
+		"long interp":       {prog.Bytes(), elfpatch.Edit{Interp: strings.Repeat("x", 4096)}, elfpatch.ErrUnsupported},
+		"many needs":        {prog.Bytes(), elfpatch.Edit{AddNeeded: strings.Split(strings.Repeat("abcdefgh", 4), "")}, nil},
+		"too many needs":    {prog.Bytes(), elfpatch.Edit{AddNeeded: strings.Split("abcdefghijklmnop", "")}, elfpatch.ErrUnsupported},
+		"trailer":           {withTrailer.Bytes(), elfpatch.Edit{RunPath: strings.Repeat("/x", 9999)}, elfpatch.ErrUnsupported},
+	} {
+		t.Run(name, func(t *testing.T) {
+			img, err := elfpatch.Apply(bytes.NewReader(c.in), int64(len(c.in)), c.edit)
+			if c.err == nil {
+				require.True(t, err == nil || errors.Is(err, elfpatch.ErrUnsupported))
+				return
+			}
+			require.ErrorIs(t, err, c.err)
+			require.Nil(t, img)
+		})
+	}
+}
+
+// An edit in place leaves a payload behind the file alone.
+func TestApplyTrailer(t *testing.T) {
+	im := library()
+	im.Trailer = bytes.Repeat([]byte("payload"), 1000)
+	b := apply(t, im.Bytes(), elfpatch.Edit{RunPath: "$ORIGIN"})
+	require.True(t, bytes.HasSuffix(b, im.Trailer))
+	require.Len(t, b, len(im.Bytes()))
+}
