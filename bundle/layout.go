@@ -27,9 +27,10 @@ type layout struct {
 	place    map[*closure.Object]string            // where each object is: "lib/libz.so.1.3"
 	programs map[*closure.Object]string            // where each program is
 	starter  map[*closure.Object]*start            // the first program that brought an object
-	found    map[*closure.Object]map[string]answer // what each requester's search found for a name
+	found    map[*closure.Object]answers           // what each requester's searches found
+	asked    map[*closure.Object][]string          // the names that searches found each object by
 	needed   map[*closure.Object]map[string]string // DT_NEEDED entries with a slash, and what they become
-	folders  map[string]map[string]*closure.Object // the names in each folder
+	folders  map[string]answers                    // the names in each folder
 }
 
 // home is where one library is.
@@ -41,18 +42,15 @@ type home struct {
 	exec   fs.FileMode // bits that it needs on top of its own
 }
 
-// answer is what a search found.
-type answer struct {
-	object *closure.Object
-	need   *closure.Need
-}
+// answers says which object a name stands for: for one requester's searches, or in one folder.
+type answers = map[string]*closure.Object
 
 func newLayout(storeDir string, starts []*start) (*layout, error) {
 	l := &layout{
 		storeDir: storeDir, starts: starts,
 		place: map[*closure.Object]string{}, programs: map[*closure.Object]string{},
-		starter: map[*closure.Object]*start{}, found: map[*closure.Object]map[string]answer{},
-		needed: map[*closure.Object]map[string]string{}, folders: map[string]map[string]*closure.Object{},
+		starter: map[*closure.Object]*start{}, found: map[*closure.Object]answers{}, asked: map[*closure.Object][]string{},
+		needed: map[*closure.Object]map[string]string{}, folders: map[string]answers{},
 	}
 	for _, s := range starts {
 		if err := l.collect(s); err != nil {
@@ -79,13 +77,14 @@ func (l *layout) collect(s *start) error {
 		if !n.Rule.Searched() {
 			continue
 		}
-		if have, ok := l.found[from][name]; ok && have.object != n.To.Object {
+		if have := l.found[from][name]; have != nil && have != n.To.Object {
 			return &CollisionError{
 				Path:    "the run path of " + from.Path,
-				Sources: []string{have.object.Path + " for one program", n.To.Object.Path + " for another (bundle them apart)"},
+				Sources: []string{have.Path + " for one program", n.To.Object.Path + " for another (bundle them apart)"},
 			}
 		}
-		put(l.found, from, name, answer{n.To.Object, n})
+		put(l.found, from, name, n.To.Object)
+		l.asked[n.To.Object] = append(l.asked[n.To.Object], name)
 	}
 	return nil
 }
@@ -110,7 +109,7 @@ func (l *layout) settle(s *start) {
 		names := l.names(s, o)
 		h.folder = l.folderFor(s, o, names)
 		if l.folders[h.folder] == nil {
-			l.folders[h.folder] = map[string]*closure.Object{}
+			l.folders[h.folder] = answers{}
 		}
 		for _, name := range names {
 			l.folders[h.folder][name] = o
@@ -133,13 +132,7 @@ func (l *layout) names(s *start, o *closure.Object) []string {
 	if interp := s.linkMap.Interp; interp != nil && interp.Object == o {
 		names = append(names, path.Base(interp.Path))
 	}
-	for _, answers := range l.found {
-		for name, a := range answers {
-			if a.object == o {
-				names = append(names, name)
-			}
-		}
-	}
+	names = append(names, l.asked[o]...)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -175,15 +168,15 @@ func (l *layout) fits(folder string, o *closure.Object, names []string) bool {
 	if folder == libDir || there == nil {
 		return true
 	}
-	for _, answers := range l.found {
-		if !l.searches(answers, there, o) {
+	for _, found := range l.found {
+		if !searches(found, there, o) {
 			continue
 		}
-		for name, a := range answers {
-			if have := there[name]; have != nil && have != a.object {
+		for name, a := range found {
+			if have := there[name]; have != nil && have != a {
 				return false
 			}
-			if slices.Contains(names, name) && a.object != o {
+			if slices.Contains(names, name) && a != o {
 				return false
 			}
 		}
@@ -191,10 +184,11 @@ func (l *layout) fits(folder string, o *closure.Object, names []string) bool {
 	return true
 }
 
-// searches reports whether a requester with those answers will have the folder in its run path.
-func (l *layout) searches(answers map[string]answer, there map[string]*closure.Object, o *closure.Object) bool {
-	for name, a := range answers {
-		if a.object == o || there[name] == a.object {
+// searches reports whether a requester with those answers will have a folder in its run path, which
+// holds what is there, and o too.
+func searches(found, there answers, o *closure.Object) bool {
+	for name, a := range found {
+		if a == o || there[name] == a {
 			return true
 		}
 	}
@@ -235,8 +229,8 @@ func (l *layout) wantsRunPath(s *start, o *closure.Object) bool {
 func (l *layout) runPath(o *closure.Object, from string) string {
 	var folders []string
 	for _, name := range o.Info.Needed {
-		if a, ok := l.found[o][path.Base(name)]; ok {
-			folder := path.Dir(l.place[a.object])
+		if a := l.found[o][path.Base(name)]; a != nil {
+			folder := path.Dir(l.place[a])
 			if folder != libDir && !slices.Contains(folders, folder) {
 				folders = append(folders, folder)
 			}

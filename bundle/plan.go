@@ -97,7 +97,7 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 		return nil, err
 	}
 	if p.Name == "" {
-		p.Name = path.Base(starts[0].asked)
+		p.Name = bundleName(starts[0].asked)
 	}
 	if p.layout, err = newLayout(c.StoreDir, starts); err != nil {
 		return nil, err
@@ -110,6 +110,20 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 	p.addFolders()
 	slices.SortFunc(p.Entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
 	return p, p.checkNames()
+}
+
+// bundleName is the name of a bundle whose first program is that: its file name, without what
+// nixpkgs' makeWrapper makes of the name of a program that it puts a wrapper in front of.
+func bundleName(program string) string {
+	name := path.Base(program)
+	for {
+		inner, hidden := strings.CutPrefix(name, ".")
+		inner, wrapped := strings.CutSuffix(strings.TrimRight(inner, "_"), "-wrapped")
+		if !hidden || !wrapped || inner == "" {
+			return name
+		}
+		name = inner
+	}
 }
 
 // admit refuses a closure that must not be packed.
@@ -187,7 +201,7 @@ func (p *Plan) addProgram(s *start) {
 	}
 	if s.strategy == StrategyWrapper {
 		p.add(Entry{Path: s.entry, Mode: 0o755, Data: p.layout.launcher(s)})
-		if musl := muslPathFile(s); musl != "" {
+		if musl := muslPathFile(s); musl != "" && !p.has(musl) {
 			p.add(Entry{Path: musl, Mode: 0o644, Data: []byte{}})
 		}
 	}
@@ -221,15 +235,15 @@ func (p *Plan) addFolders() {
 	}
 }
 
-// add appends an entry, given relative to the bundle's folder, once.
+// add appends an entry, given relative to the bundle's folder.
 func (p *Plan) add(e Entry) {
 	e.Path = p.in(e.Path)
-	for _, have := range p.Entries {
-		if have.Path == e.Path && have.Object == e.Object && have.Link == e.Link && string(have.Data) == string(e.Data) {
-			return
-		}
-	}
 	p.Entries = append(p.Entries, e)
+}
+
+// has reports whether there is an entry of that path, given as to add.
+func (p *Plan) has(rel string) bool {
+	return slices.ContainsFunc(p.Entries, func(e Entry) bool { return e.Path == p.in(rel) })
 }
 
 // in is a path of the bundle: below its folder.

@@ -8,8 +8,10 @@
 package cmd
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"runtime/debug"
@@ -31,17 +33,24 @@ type World struct {
 // Run runs one command line and returns its exit status: 0 done, 1 failed, 2 wrong usage,
 // 3 findings. When ctx ends the command stops and leaves nothing half-written.
 func Run(ctx context.Context, w World) int {
-	a := &app{World: w}
+	out := bufio.NewWriter(w.Stdout)
+	a := &app{World: w, rawOut: w.Stdout}
+	a.Stdout = out
 	root := a.command()
 	root.SetArgs(w.Args[1:])
-	return a.exit(root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if flushed := out.Flush(); err == nil && flushed != nil {
+		err = fmt.Errorf("standard output: %w", flushed)
+	}
+	return a.exit(err)
 }
 
 // app is one run.
 type app struct {
 	World
-	rootDir string // --root
-	json    bool   // --json
+	rawOut  io.Writer // standard output, for a bundle; Stdout goes there through a buffer
+	rootDir string    // --root
+	json    bool      // --json
 }
 
 const (
@@ -72,6 +81,9 @@ func (a *app) exit(err error) int {
 	case errors.As(err, &usage):
 		a.say(err)
 		return exitUsage
+	case errors.Is(err, context.Canceled):
+		a.say(errors.New("interrupted"))
+		return exitFailed
 	}
 	a.say(err)
 	if isFinding(err) {

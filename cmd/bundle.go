@@ -114,10 +114,10 @@ func (a *app) write(ctx context.Context, output string, plan *bundle.Plan, opts 
 	if output != "-" {
 		return bundle.Create(ctx, output, plan, opts)
 	}
-	if f, ok := a.Stdout.(*os.File); ok && isTerminal(f) {
+	if f, ok := a.rawOut.(*os.File); ok && isTerminal(f) {
 		return nil, usageError{errors.New("standard output is a terminal: redirect it, or name a file with -o")}
 	}
-	return bundle.Pack(ctx, a.Stdout, plan, opts)
+	return bundle.Pack(ctx, a.rawOut, plan, opts)
 }
 
 // isTerminal reports whether f is a character device, as a terminal is.

@@ -3,7 +3,6 @@ package cmd
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
@@ -32,6 +31,7 @@ func hint(err error) string {
 	var hinted interface{ Hint() string }
 	var proof *bundle.ProofError
 	var collision *bundle.CollisionError
+	var usage usageError
 	switch {
 	case errors.As(err, &hinted):
 		return hinted.Hint()
@@ -39,7 +39,7 @@ func hint(err error) string {
 		return "bundle the programs one by one; if it is only one, please report it with `nixbundle tree`"
 	case errors.Is(err, elfpatch.ErrUnsupported):
 		return "relink the file, or leave it out of the bundle"
-	case strings.HasPrefix(err.Error(), "unknown flag") || strings.HasPrefix(err.Error(), "unknown shorthand"):
+	case errors.As(err, &usage):
 		return "see nixbundle --help"
 	}
 	return ""

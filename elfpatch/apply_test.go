@@ -312,3 +312,20 @@ func TestApplyTrailer(t *testing.T) {
 	require.True(t, bytes.HasSuffix(b, im.Trailer))
 	require.Len(t, b, len(im.Bytes()))
 }
+
+func applyBytes(b []byte, e elfpatch.Edit) (*elfpatch.Image, error) {
+	return elfpatch.Apply(bytes.NewReader(b), int64(len(b)), e)
+}
+
+// withoutSections clears what the ELF header says of section headers.
+func withoutSections(b []byte) []byte {
+	b = slices.Clone(b)
+	if b[elf.EI_CLASS] == byte(elf.ELFCLASS32) {
+		clear(b[32:36]) // e_shoff
+		clear(b[46:52]) // e_shentsize, e_shnum, e_shstrndx
+	} else {
+		clear(b[40:48])
+		clear(b[58:64])
+	}
+	return b
+}

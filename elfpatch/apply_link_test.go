@@ -1,0 +1,223 @@
+package elfpatch_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/nixbundle/nixbundle/elfpatch"
+	"github.com/stretchr/testify/require"
+)
+
+// The programs that the linkers under test link: one that throws through a library, and the library.
+const (
+	libSource = `
+#include <stdexcept>
+thread_local int calls = 1;
+extern "C" int half(int n) { calls++; if (n % 2) throw std::runtime_error("odd"); return n / 2; }
+`
+	mainSource = `
+#include <cstdio>
+#include <exception>
+extern "C" int half(int);
+int main() {
+	int n = half(8);
+	try { half(7); } catch (const std::exception &e) { std::printf("%d %s\n", n, e.what()); }
+	return 0;
+}
+`
+	want = "4 odd\n"
+)
+
+// toolchain is a compiler with one linker, and what runs its programs.
+type toolchain struct {
+	name, compiler string
+	flags          []string
+	run            []string // before the program's name
+	loader         string   // another path of the loader, longer than the one that gets linked in
+}
+
+func toolchains(t *testing.T) []toolchain {
+	host := hostLoader(t)
+	host = filepath.Dir(host) + "/././././././././" + filepath.Base(host)
+	list := []toolchain{
+		{name: "aarch64", compiler: "aarch64-linux-gnu-g++", run: []string{"qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"},
+			loader: "/lib/./././././././././././ld-linux-aarch64.so.1"},
+		{name: "armhf", compiler: "arm-linux-gnueabihf-g++", run: []string{"qemu-arm", "-L", "/usr/arm-linux-gnueabihf"},
+			loader: "/lib/./././././././././././ld-linux-armhf.so.3"},
+	}
+	for _, ld := range []string{"bfd", "gold", "lld", "mold"} {
+		list = append(list, toolchain{name: ld, compiler: "g++", flags: []string{"-fuse-ld=" + ld}, loader: host})
+	}
+	return list
+}
+
+// build compiles source to name in dir.
+func (c *toolchain) build(t *testing.T, dir, name, source string, flags ...string) string {
+	t.Helper()
+	src, out := filepath.Join(dir, name+".cc"), filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(src, []byte(source), 0o644))
+	args := append([]string{"-O1", src, "-o", out}, c.flags...)
+	text, err := exec.Command(c.compiler, append(args, flags...)...).CombinedOutput()
+	require.NoError(t, err, "%s", text)
+	return out
+}
+
+// check runs the program: it must print what it prints, and the loader must say nothing.
+func (c *toolchain) check(t *testing.T, program string) {
+	t.Helper()
+	args := append(append([]string{}, c.run...), program)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "LD_BIND_NOW=1", "LD_WARN=1")
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	require.NoError(t, err, "%s%s", &stdout, &stderr)
+	require.Equal(t, want, stdout.String())
+	require.Empty(t, stderr.String())
+}
+
+// need skips the test where a tool of c is missing.
+func (c *toolchain) need(t *testing.T) {
+	needTool(t, c.compiler)
+	for _, flag := range c.flags {
+		needTool(t, strings.Replace(flag, "-fuse-ld=", "ld.", 1))
+	}
+	if c.run != nil {
+		needTool(t, c.run[0])
+	}
+}
+
+// TestApplyLinked edits what each linker makes and has it run, as it is and after strip.
+func TestApplyLinked(t *testing.T) {
+	for _, c := range toolchains(t) {
+		for _, kind := range []string{"-pie", "-no-pie"} {
+			t.Run(c.name+kind, func(t *testing.T) {
+				t.Parallel()
+				c.need(t)
+				dir := t.TempDir()
+				lib := c.build(t, dir, "libhalf.so", libSource, "-shared", "-fPIC", "-Wl,-soname,libhalf.so")
+				prog := c.build(t, dir, "prog", mainSource, kind, "-Wl,-rpath,$ORIGIN", lib)
+				c.check(t, prog)
+				original := map[string][]byte{prog: readFile(t, prog), lib: readFile(t, lib)}
+				for what, e := range linkedEdits(c.loader) {
+					t.Run(what, func(t *testing.T) { c.edited(t, original[prog], original[lib], e) })
+				}
+			})
+		}
+	}
+}
+
+// linkedEdits are the edits that a bundle makes, and worse.
+func linkedEdits(loader string) map[string]elfpatch.Edit {
+	far := "$ORIGIN/sub:$ORIGIN/../lib:$ORIGIN/" + strings.Repeat("x", 100)
+	return map[string]elfpatch.Edit{
+		"short":   {RunPath: "$ORIGIN/sub"},
+		"bundle":  {RunPath: "$ORIGIN/sub:$ORIGIN/../../lib:$ORIGIN/foo-1.2", Interp: loader},
+		"rpath":   {RunPath: far, RPath: true},
+		"rename":  {RunPath: far, ReplaceNeeded: map[string]string{"libhalf.so": "./././libhalf-with-a-long-name.so"}},
+		"far":     {RunPath: far, Interp: loader, ReplaceNeeded: map[string]string{"libhalf.so": "libhalf-2.so"}},
+		"without": {RemoveRunPath: true, ReplaceNeeded: map[string]string{"libhalf.so": "sub/libhalf.so"}},
+	}
+}
+
+// edited edits the program, and the library in its own way, and judges the result.
+func (c *toolchain) edited(t *testing.T, program, lib []byte, e elfpatch.Edit) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	require.NoError(t, os.Mkdir("sub", 0o755))
+	name := "libhalf.so"
+	if to, ok := e.ReplaceNeeded[name]; ok {
+		name = to
+	}
+	lib = apply(t, lib, elfpatch.Edit{RunPath: e.RunPath, RPath: e.RPath, Soname: filepath.Base(name)})
+	for _, where := range []string{filepath.Join("sub", filepath.Base(name)), name} {
+		require.NoError(t, os.WriteFile(where, lib, 0o755))
+	}
+	out := apply(t, program, e)
+	again := apply(t, out, elfpatch.Edit{RunPath: e.RunPath, RPath: e.RPath, RemoveRunPath: e.RemoveRunPath})
+	require.Equal(t, len(out), len(again))
+	require.NoError(t, os.WriteFile("before", program, 0o755))
+	require.NoError(t, os.WriteFile("after", out, 0o755))
+	c.check(t, "./after")
+	t.Run("strip", func(t *testing.T) { c.stripped(t, "strip", "after", "-o", "stripped") })
+	t.Run("strip -g", func(t *testing.T) { c.stripped(t, "strip", "-g", "after", "-o", "stripped") })
+	t.Run("objcopy", func(t *testing.T) { c.stripped(t, "objcopy", "after", "stripped") })
+	t.Run("eu-strip", func(t *testing.T) { c.stripped(t, "eu-strip", "after", "-o", "stripped") })
+	t.Run("eu-elflint", func(t *testing.T) { lint(t, "before", "after") })
+	t.Run("readelf", func(t *testing.T) { readelf(t, "after", e) })
+	t.Run("no sections", func(t *testing.T) { c.bare(t, program, e) })
+}
+
+// stripped runs a tool that makes the file stripped, edits that once more, and runs both.
+func (c *toolchain) stripped(t *testing.T, tool string, args ...string) {
+	if tool != "eu-strip" && c.run != nil {
+		tool = strings.TrimSuffix(c.compiler, "g++") + tool
+	}
+	needTool(t, tool)
+	text, err := exec.Command(tool, args...).CombinedOutput()
+	require.NoError(t, err, "%s", text)
+	require.Empty(t, string(text))
+	c.check(t, "./stripped")
+	b := readFile(t, "stripped")
+	b = apply(t, b, elfpatch.Edit{RunPath: "$ORIGIN/sub:" + strings.Repeat("/another", 20)})
+	require.NoError(t, os.WriteFile("stripped again", b, 0o755))
+	c.check(t, "./stripped again")
+}
+
+// bare edits the program without its section headers. It may be refused, never broken.
+func (c *toolchain) bare(t *testing.T, program []byte, e elfpatch.Edit) {
+	b := withoutSections(program)
+	img, err := applyBytes(b, e)
+	if err != nil {
+		require.ErrorIs(t, err, elfpatch.ErrUnsupported)
+		t.Skipf("refused: %v", err)
+	}
+	require.NoError(t, os.WriteFile("bare", imageBytes(t, img), 0o755))
+	c.check(t, "./bare")
+}
+
+// lint compares what eu-elflint says of the two files, numbers aside.
+func lint(t *testing.T, before, after string) {
+	tool := needTool(t, "eu-elflint")
+	complaints := func(name string) map[string]bool {
+		out, _ := exec.Command(tool, "--gnu-ld", name).Output()
+		lines := map[string]bool{}
+		for line := range strings.Lines(string(out)) {
+			lines[regexp.MustCompile(`\d+`).ReplaceAllString(strings.TrimSpace(line), "N")] = true
+		}
+		delete(lines, "No errors")
+		return lines
+	}
+	old := complaints(before)
+	for line := range complaints(after) {
+		require.True(t, old[line], "new complaint: %s", line)
+	}
+}
+
+// readelf reads the result with another's eyes.
+func readelf(t *testing.T, name string, e elfpatch.Edit) {
+	tool := needTool(t, "readelf")
+	cmd := exec.Command(tool, "-ldSVW", name)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	require.Empty(t, stderr.String())
+	tag := map[bool]string{true: "Library rpath", false: "Library runpath"}[e.RPath]
+	if e.RunPath != "" {
+		require.Contains(t, string(out), tag+": ["+e.RunPath+"]")
+	} else {
+		require.NotContains(t, string(out), tag)
+	}
+	for _, to := range e.ReplaceNeeded {
+		require.Contains(t, string(out), "Shared library: ["+to+"]")
+	}
+	if e.Interp != "" {
+		require.Contains(t, string(out), "interpreter: "+e.Interp+"]")
+	}
+}
