@@ -254,12 +254,11 @@ func TestOpenMutated(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
-	for _, format := range []bundle.Format{bundle.FormatTarZst, bundle.FormatTar} {
-		var out bytes.Buffer
-		_, err := bundle.Pack(context.Background(), &out, planOf("x", bundle.Entry{Path: "x/a", Mode: 0o644, Data: []byte("a")}), bundle.PackOptions{Format: format})
-		require.NoError(f, err)
-		f.Add(out.Bytes())
-	}
+	// Seeds are short: Go's fuzzer spends its time on making long ones shorter.
+	var out bytes.Buffer
+	_, err := bundle.Pack(context.Background(), &out, &bundle.Plan{Name: "x"}, bundle.PackOptions{})
+	require.NoError(f, err)
+	f.Add(out.Bytes())
 	f.Add([]byte("\x28\xb5\x2f\xfd"))
 	f.Fuzz(func(t *testing.T, data []byte) { _ = readAll(written(t, "x", data)) })
 }
