@@ -2,6 +2,7 @@ package closure_test
 
 import (
 	"debug/elf"
+	"strconv"
 	"strings"
 
 	"github.com/nixbundle/nixbundle/elfpatch/elftest"
@@ -84,6 +85,17 @@ var fileRules = []rule{
 		want: []string{"two/liba.so [run path]"},
 	},
 	{
+		name: "x32_is_passed_over",
+		tree: tree{
+			"bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "DIR/one:DIR/two"),
+			"one/liba.so": elftest.Image{Machine: elf.EM_X86_64, Class: elf.ELFCLASS32},
+			"two/liba.so": lib(""),
+		},
+		want: []string{"two/liba.so [run path]"},
+	},
+	links("40_links_are_followed", 40, []string{"one/liba.so [run path]"}),
+	links("41_links_are_a_loop", 41, nil),
+	{
 		name: "wrong_machine_is_passed_over",
 		tree: tree{
 			"bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "DIR/one:DIR/two"),
@@ -131,6 +143,28 @@ var fileRules = []rule{
 		},
 		want: []string{"lib/libearly.so [run path]", "lib/liblate.so [run path]", "lib/libfil.so [run path]"},
 	},
+}
+
+// links is a library at the end of a chain of links; where they are too many, the rest of the list
+// is not looked at either.
+func links(name string, n int, want []string) rule {
+	r := rule{
+		name: name,
+		tree: tree{
+			"bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "DIR/one:DIR/two"),
+			"one/liba.so": elftest.Link("1"),
+			"two/liba.so": lib(""),
+		},
+		want: want,
+	}
+	for i := 1; i < n; i++ {
+		r.tree["one/"+strconv.Itoa(i)] = elftest.Link(strconv.Itoa(i + 1))
+	}
+	r.tree["one/"+strconv.Itoa(n)] = lib("")
+	if want == nil {
+		r.missing = []string{"liba.so"}
+	}
+	return r
 }
 
 // broken is a file in the way at which the loader stops though a good one stands behind it.

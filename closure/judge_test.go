@@ -127,6 +127,15 @@ var judged = []struct {
 		want: []string{"note two-versions libssl: A/lib/libssl.so.1.1, B/lib/libssl.so.3"},
 	},
 	{
+		name: "two_versions_with_versions_in_common",
+		files: elftest.Tree{
+			storeApp + "/bin/app":         app(storeGlibc, storeA+"/lib:"+storeB+"/lib", "libssl.so.1.1", "libssl.so.3"),
+			storeA + "/lib/libssl.so.1.1": exporting(lib("libssl.so.1.1"), elftest.Symbol{Name: "SSL_new", Version: "OPENSSL"}),
+			storeB + "/lib/libssl.so.3":   exporting(lib("libssl.so.3"), elftest.Symbol{Name: "SSL_new", Version: "OPENSSL"}),
+		},
+		want: []string{"note two-versions libssl: A/lib/libssl.so.1.1, B/lib/libssl.so.3"},
+	},
+	{
 		name: "two_versions_in_the_name",
 		files: elftest.Tree{
 			storeApp + "/bin/app":         app(storeGlibc, storeA+"/lib:"+storeB+"/lib", "libfoo-1.2.so", "libfoo-1.3.so"),

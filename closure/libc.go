@@ -127,7 +127,7 @@ func (j *judge) mixedLibcs() error {
 // its own file, so another path to it is another copy, which crashes at start.
 func (j *judge) secondLoader() error {
 	for _, l := range j.m.Loaded {
-		if l == j.m.Interp || l.By == nil || !isLoader(l.Object.Info.Soname) {
+		if l.By == nil || !isLoader(l.Object.Info.Soname) {
 			continue
 		}
 		f := Finding{

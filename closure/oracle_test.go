@@ -47,7 +47,9 @@ func loadOrder(program, sysroot string) (trace, error) {
 			return trace{}, fmt.Errorf("load-order.sh %v: %q", args, line)
 		}
 		if fields[2] == "not found" {
-			tr.missing = append(tr.missing, fields[1])
+			if !slices.Contains(tr.missing, fields[1]) { // told for each who asks
+				tr.missing = append(tr.missing, fields[1])
+			}
 		} else {
 			tr.files = append(tr.files, fields[2])
 		}
@@ -197,8 +199,12 @@ func order(m *closure.LinkMap) (files, missing []string) {
 		files = append(files, l.Path)
 	}
 	for _, n := range m.Needs {
-		if n.To == nil && !slices.Contains(missing, n.Name) {
-			missing = append(missing, n.Name)
+		name := n.Name
+		if strings.Contains(name, "$") && len(n.Tried) > 0 {
+			name = n.Tried[0].Path // with its tokens expanded
+		}
+		if n.To == nil && !slices.Contains(missing, name) {
+			missing = append(missing, name)
 		}
 	}
 	return files, missing

@@ -79,6 +79,17 @@ var pathRules = []rule{
 		want: []string{"lib/liba.so [rpath]", "own/libx.so [run path]", "lib/libb.so [rpath]"},
 	},
 	{
+		name: "run_path_of_parent_hides_its_own_rpath",
+		tree: tree{
+			"bin/prog":      runPath(program(elftest.Image{}, "liba.so"), "DIR/lib"),
+			"lib/liba.so":   rpath(runPath(lib("", "libx.so"), "DIR/own"), "DIR/rpath"),
+			"own/libx.so":   lib("", "libb.so"),
+			"rpath/libb.so": lib(""),
+		},
+		want:    []string{"lib/liba.so [run path]", "own/libx.so [run path]"},
+		missing: []string{"libb.so"},
+	},
+	{
 		name: "empty_run_path_hides_rpath",
 		tree: tree{
 			"bin/prog":    rpath(program(elftest.Image{}, "liba.so"), "DIR/lib"),

@@ -221,7 +221,7 @@ func (p *process) direct(name string) list {
 	return list{rule: RuleDirect, places: []place{pl}}
 }
 
-// rpathChain is DT_RPATH of the requester, of who brought it, and so on, then of the program. Each
+// rpathChain is DT_RPATH of the requester, of who brought it, and so on up to the program. Each
 // one's counts only when it has no DT_RUNPATH; the requester's DT_RUNPATH turns all of it off.
 func (p *process) rpathChain(by *Loaded, _ string) []list { return p.paths(by).rpath }
 
@@ -237,14 +237,8 @@ func (p *process) paths(l *Loaded) *searchPaths {
 		s.runPath = []list{{RuleRunPath, l, p.pathList(info.RunPath, l)}}
 		return s
 	}
-	program := p.m.Program()
-	ended := false
 	for at := l; at != nil; at = at.loader() {
 		s.rpath = append(s.rpath, p.rpath(at)...)
-		ended = at == program
-	}
-	if !ended {
-		s.rpath = append(s.rpath, p.rpath(program)...)
 	}
 	return s
 }

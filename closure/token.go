@@ -87,9 +87,12 @@ func (p *process) pathList(s string, by *Loaded) []place {
 		case unknown != "":
 			places = append(places, place{text: element, never: unknown + " is decided by the machine that runs it"})
 			continue
-		case dir == "" && element != "":
+		case element == "":
+			places = append(places, place{text: ".", never: "the current directory"})
 			continue
-		case dir == "" || dir[0] != '/':
+		case dir == "":
+			continue
+		case dir[0] != '/':
 			places = append(places, place{text: element, never: "relative to the current directory"})
 			continue
 		}

@@ -205,7 +205,7 @@ func (unlistable) ReadDir(string) ([]fs.DirEntry, error) { return nil, fs.ErrPer
 // TestTried: a missing library comes with every place that was looked at, for all who ask.
 func TestTried(t *testing.T) {
 	files := elftest.Tree{
-		"/bin/prog":    runPath(program(elftest.Image{}, "liba.so", "libnone.so"), "/lib:/not/there"),
+		"/bin/prog":    runPath(program(elftest.Image{}, "liba.so", "libnone.so"), "lib:/lib:/not/there:"),
 		"/lib/liba.so": runPath(lib("", "libnone.so"), "$ORIGIN/a"),
 		"/lib/a/other": elftest.Data(""),
 	}
@@ -220,8 +220,10 @@ func TestTried(t *testing.T) {
 	want := `/lib64/ld-linux-x86-64.so.2: not found: the loader of /bin/prog
   tried /lib64/ld-linux-x86-64.so.2 [loader]: no such file
 libnone.so: not found: needed by prog and liba.so
+  tried lib [run path]: relative to the current directory
   tried /lib/libnone.so [run path]: no such file
   tried /not/there/libnone.so [run path]: no such directory
+  tried . [run path]: the current directory
   tried /etc/ld.so.cache [ld.so.cache]: no such file
   tried /lib/x86_64-linux-gnu/libnone.so [default]: no such directory
   tried /usr/lib/x86_64-linux-gnu/libnone.so [default]: no such directory
