@@ -125,7 +125,7 @@ func (p *patch) ownSegment() int {
 	}
 	at, end := offset(s.Off), offset(s.Off+s.Filesz)
 	for _, b := range p.inside(at, end) {
-		if b.old.from-at >= 16 {
+		if b.old.from-at >= maxTableAlign {
 			return -1
 		}
 		at = b.old.to
@@ -138,7 +138,10 @@ func (p *patch) ownSegment() int {
 
 // inside lists all blocks of the input between two offsets, in file order.
 func (p *patch) inside(from, to offset) []*block {
-	all := append(p.tables(), p.stringBlock())
+	all := p.tables()
+	if b := p.stringBlock(); b.old.size() > 0 {
+		all = append(all, b)
+	}
 	if p.segment(elf.PT_INTERP) != nil {
 		all = append(all, p.interpBlock())
 	}

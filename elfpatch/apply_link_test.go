@@ -32,8 +32,9 @@ int main() {
 	want = "4 odd\n"
 )
 
-// toolchain is a compiler with one linker, and what runs its programs.
+// toolchain is a compiler with one linker, and what runs its programs, in the directory dir.
 type toolchain struct {
+	dir            string
 	name, compiler string
 	flags          []string
 	run            []string // before the program's name
@@ -55,10 +56,10 @@ func toolchains(t *testing.T) []toolchain {
 	return list
 }
 
-// build compiles source to name in dir.
-func (c *toolchain) build(t *testing.T, dir, name, source string, flags ...string) string {
+// build compiles source to name.
+func (c *toolchain) build(t *testing.T, name, source string, flags ...string) string {
 	t.Helper()
-	src, out := filepath.Join(dir, name+".cc"), filepath.Join(dir, name)
+	src, out := filepath.Join(c.dir, name+".cc"), filepath.Join(c.dir, name)
 	require.NoError(t, os.WriteFile(src, []byte(source), 0o644))
 	args := append([]string{"-O1", src, "-o", out}, c.flags...)
 	text, err := exec.Command(c.compiler, append(args, flags...)...).CombinedOutput()
@@ -66,11 +67,18 @@ func (c *toolchain) build(t *testing.T, dir, name, source string, flags ...strin
 	return out
 }
 
+// write makes a file that may be run.
+func (c *toolchain) write(t *testing.T, name string, b []byte) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(c.dir, name), b, 0o755))
+}
+
 // check runs the program: it must print what it prints, and the loader must say nothing.
 func (c *toolchain) check(t *testing.T, program string) {
 	t.Helper()
 	args := append(append([]string{}, c.run...), program)
 	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "LD_BIND_NOW=1", "LD_WARN=1")
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -96,11 +104,10 @@ func TestApplyLinked(t *testing.T) {
 	for _, c := range toolchains(t) {
 		for _, kind := range []string{"-pie", "-no-pie"} {
 			t.Run(c.name+kind, func(t *testing.T) {
-				t.Parallel()
 				c.need(t)
-				dir := t.TempDir()
-				lib := c.build(t, dir, "libhalf.so", libSource, "-shared", "-fPIC", "-Wl,-soname,libhalf.so")
-				prog := c.build(t, dir, "prog", mainSource, kind, "-Wl,-rpath,$ORIGIN", lib)
+				c.dir = t.TempDir()
+				lib := c.build(t, "libhalf.so", libSource, "-shared", "-fPIC", "-Wl,-soname,libhalf.so")
+				prog := c.build(t, "prog", mainSource, kind, "-Wl,-rpath,$ORIGIN", lib)
 				c.check(t, prog)
 				original := map[string][]byte{prog: readFile(t, prog), lib: readFile(t, lib)}
 				for what, e := range linkedEdits(c.loader) {
@@ -125,30 +132,29 @@ func linkedEdits(loader string) map[string]elfpatch.Edit {
 }
 
 // edited edits the program, and the library in its own way, and judges the result.
-func (c *toolchain) edited(t *testing.T, program, lib []byte, e elfpatch.Edit) {
-	dir := t.TempDir()
-	t.Chdir(dir)
-	require.NoError(t, os.Mkdir("sub", 0o755))
+func (c toolchain) edited(t *testing.T, program, lib []byte, e elfpatch.Edit) {
+	c.dir = t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(c.dir, "sub"), 0o755))
 	name := "libhalf.so"
 	if to, ok := e.ReplaceNeeded[name]; ok {
 		name = to
 	}
 	lib = apply(t, lib, elfpatch.Edit{RunPath: e.RunPath, RPath: e.RPath, Soname: filepath.Base(name)})
 	for _, where := range []string{filepath.Join("sub", filepath.Base(name)), name} {
-		require.NoError(t, os.WriteFile(where, lib, 0o755))
+		c.write(t, where, lib)
 	}
 	out := apply(t, program, e)
 	again := apply(t, out, elfpatch.Edit{RunPath: e.RunPath, RPath: e.RPath, RemoveRunPath: e.RemoveRunPath})
 	require.Equal(t, len(out), len(again))
-	require.NoError(t, os.WriteFile("before", program, 0o755))
-	require.NoError(t, os.WriteFile("after", out, 0o755))
+	c.write(t, "before", program)
+	c.write(t, "after", out)
 	c.check(t, "./after")
 	t.Run("strip", func(t *testing.T) { c.stripped(t, "strip", "after", "-o", "stripped") })
 	t.Run("strip -g", func(t *testing.T) { c.stripped(t, "strip", "-g", "after", "-o", "stripped") })
 	t.Run("objcopy", func(t *testing.T) { c.stripped(t, "objcopy", "after", "stripped") })
 	t.Run("eu-strip", func(t *testing.T) { c.stripped(t, "eu-strip", "after", "-o", "stripped") })
-	t.Run("eu-elflint", func(t *testing.T) { lint(t, "before", "after") })
-	t.Run("readelf", func(t *testing.T) { readelf(t, "after", e) })
+	t.Run("eu-elflint", func(t *testing.T) { lint(t, filepath.Join(c.dir, "before"), filepath.Join(c.dir, "after")) })
+	t.Run("readelf", func(t *testing.T) { readelf(t, filepath.Join(c.dir, "after"), e) })
 	t.Run("no sections", func(t *testing.T) { c.bare(t, program, e) })
 }
 
@@ -158,25 +164,27 @@ func (c *toolchain) stripped(t *testing.T, tool string, args ...string) {
 		tool = strings.TrimSuffix(c.compiler, "g++") + tool
 	}
 	needTool(t, tool)
-	text, err := exec.Command(tool, args...).CombinedOutput()
+	cmd := exec.Command(tool, args...)
+	cmd.Dir = c.dir
+	text, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", text)
 	require.Empty(t, string(text))
 	c.check(t, "./stripped")
-	b := readFile(t, "stripped")
+	b := readFile(t, filepath.Join(c.dir, "stripped"))
 	b = apply(t, b, elfpatch.Edit{RunPath: "$ORIGIN/sub:" + strings.Repeat("/another", 20)})
-	require.NoError(t, os.WriteFile("stripped again", b, 0o755))
+	c.write(t, "stripped again", b)
 	c.check(t, "./stripped again")
 }
 
 // bare edits the program without its section headers. It may be refused, never broken.
 func (c *toolchain) bare(t *testing.T, program []byte, e elfpatch.Edit) {
-	b := withoutSections(program)
+	b := withoutSections(t, program)
 	img, err := applyBytes(b, e)
 	if err != nil {
 		require.ErrorIs(t, err, elfpatch.ErrUnsupported)
 		t.Skipf("refused: %v", err)
 	}
-	require.NoError(t, os.WriteFile("bare", imageBytes(t, img), 0o755))
+	c.write(t, "bare", imageBytes(t, img))
 	c.check(t, "./bare")
 }
 

@@ -317,9 +317,14 @@ func applyBytes(b []byte, e elfpatch.Edit) (*elfpatch.Image, error) {
 	return elfpatch.Apply(bytes.NewReader(b), int64(len(b)), e)
 }
 
-// withoutSections clears what the ELF header says of section headers.
-func withoutSections(b []byte) []byte {
-	b = slices.Clone(b)
+// withoutSections clears what the ELF header says of section headers, and cuts off what only they
+// describe, as sstrip does.
+func withoutSections(t testing.TB, b []byte) []byte {
+	end := uint64(0)
+	for _, s := range read(t, b).Segments {
+		end = max(end, s.Off+s.Filesz)
+	}
+	b = slices.Clone(b[:end])
 	if b[elf.EI_CLASS] == byte(elf.ELFCLASS32) {
 		clear(b[32:36]) // e_shoff
 		clear(b[46:52]) // e_shentsize, e_shnum, e_shstrndx

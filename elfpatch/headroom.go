@@ -23,7 +23,7 @@ func (r *resident) stays() bool { return r.block == nil || r.block.tag == 0 }
 func (p *patch) makeRoom(end offset, n int64) bool {
 	list := p.residents(end)
 	for k := 1; k <= len(list); k++ {
-		places, ok := fitResidents(list[:k], end+offset(n), p.nextUsed(list[k-1].old.to))
+		places, ok := fitResidents(list[:k], end+offset(n), p.freeUpTo(list[k-1].old.to))
 		if !ok {
 			continue
 		}
@@ -48,26 +48,41 @@ func fitResidents(list []resident, from, to offset) ([]offset, bool) {
 // residents lists what stands behind end without a gap, as far as it can move.
 func (p *patch) residents(end offset) []resident {
 	all := p.noteResidents()
-	first := p.segmentOf(end)
 	for _, b := range p.inside(end, offset(p.size)) {
 		busy := slices.ContainsFunc(p.blocks, func(o *block) bool { return o.tag == b.tag })
-		if !busy && b.tag != elf.DT_STRTAB && p.segmentOf(b.old.to) == first {
+		if !busy && b.tag != elf.DT_STRTAB {
 			all = append(all, resident{block: b, old: b.old, align: b.align})
 		}
 	}
 	slices.SortFunc(all, func(a, b resident) int { return cmp.Compare(a.old.from, b.old.from) })
+	first := p.segmentOf(end)
 	var list []resident
-	for at := end; ; {
-		i := slices.IndexFunc(all, func(r resident) bool { return r.old.from >= at })
-		if i < 0 || p.nextUsed(at) != all[i].old.from || !p.unused(at, int64(all[i].old.from-at)) {
-			return list
+	at := end
+	for _, r := range all {
+		if r.old.to <= end {
+			continue
 		}
-		list, at = append(list, all[i]), all[i].old.to
+		free := p.freeUpTo(at)
+		if r.old.from < free || !p.padding(free, r.old.from) || !p.unused(at, int64(r.old.from-at)) ||
+			p.segmentOf(r.old.from+1) != first || p.segmentOf(r.old.to) != first {
+			break
+		}
+		list, at = append(list, r), r.old.to
 	}
+	return list
 }
 
-// nextUsed is where the first used range that ends behind at begins, or the end of at's segment.
-func (p *patch) nextUsed(at offset) offset {
+// freeUpTo is where the free range that begins at at ends: at the first used byte, or at the end of
+// the segment. Without section headers only what blocks left is known to be free.
+func (p *patch) freeUpTo(at offset) offset {
+	if !p.sectioned() {
+		for _, e := range sorted(slices.Clone(p.vacated)) {
+			if e.from >= at && p.padding(at, e.from) {
+				at = e.to
+			}
+		}
+		return at
+	}
 	next := offset(p.size)
 	if i := p.segmentOf(at); i >= 0 {
 		next = offset(p.segs[i].Off + p.segs[i].Filesz)
@@ -80,11 +95,23 @@ func (p *patch) nextUsed(at offset) offset {
 	return next
 }
 
+// padding reports whether there is nothing between two offsets but what aligns the second. Section
+// headers say so exactly; without them it is less than the largest alignment of any table.
+func (p *patch) padding(from, to offset) bool {
+	return from == to || !p.sectioned() && to-from < maxTableAlign
+}
+
+// maxTableAlign is the largest alignment of a table that the loader reads.
+const maxTableAlign = 16
+
 // noteResidents lists the ranges of PT_NOTE and PT_GNU_PROPERTY; overlapping ones are one.
 func (p *patch) noteResidents() []resident {
 	var list []resident
 	for _, s := range p.segs {
 		if !isNotes(s) || s.Filesz == 0 || s.Filesz > maxNotes || s.Align > minPage || s.Align&(s.Align-1) != 0 {
+			continue
+		}
+		if off, err := p.offset(vaddr(s.Vaddr), int64(s.Filesz)); err != nil || uint64(off) != s.Off {
 			continue
 		}
 		list = append(list, resident{old: extent{offset(s.Off), offset(s.Off + s.Filesz)}, align: max(s.Align, 4)})

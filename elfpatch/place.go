@@ -98,11 +98,14 @@ func (p *patch) leave(b *block, must bool) bool {
 // clear writes zeros over a range.
 func (p *patch) clear(e extent) { p.img.write(e.from, make([]byte, e.size())) }
 
-// stringBlock is the string table as it is.
+// stringBlock is the string table as it is; empty when there is none.
 func (p *patch) stringBlock() *block {
 	at, _ := p.dyn.value(elf.DT_STRTAB)
 	size, _ := p.dyn.value(elf.DT_STRSZ)
-	off, _ := p.offset(vaddr(at), int64(size))
+	off, err := p.offset(vaddr(at), int64(min(size, uint64(p.size))))
+	if err != nil || size > uint64(p.size) {
+		off, size = 0, 0
+	}
 	old := extent{off, off + offset(size)}
 	return &block{tag: elf.DT_STRTAB, section: p.sectionAt(vaddr(at), elf.SHT_STRTAB), old: old, align: 1}
 }
@@ -128,7 +131,7 @@ func (p *patch) neighbours(off offset, n int64) []*block {
 	tables := p.tables()
 	for end := off; int64(end-off) < n; {
 		i := slices.IndexFunc(tables, func(b *block) bool { return b.old.from >= end })
-		if i < 0 || tables[i].old.from-end >= 16 || !p.unused(end, int64(tables[i].old.from-end)) || p.inOwn(tables[i]) {
+		if i < 0 || tables[i].old.from-end >= maxTableAlign || !p.unused(end, int64(tables[i].old.from-end)) || p.inOwn(tables[i]) {
 			return nil
 		}
 		list, end = append(list, tables[i]), tables[i].old.to

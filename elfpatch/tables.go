@@ -101,11 +101,11 @@ func (f *file) hashSize() int64 {
 }
 
 // gnuHashSize is the size of DT_GNU_HASH: four counts, the bloom filter, the buckets, and a chain
-// entry for each symbol from the first on.
+// entry for each symbol from the first on; an empty one has no chains.
 func (f *file) gnuHashSize() int64 {
 	at, _ := f.dyn.value(dtGNUHash)
 	end, err := f.gnuHashEnd(vaddr(at))
-	if err != nil || end == 0 {
+	if err != nil {
 		return 0
 	}
 	head, err := f.at(vaddr(at), 16)
