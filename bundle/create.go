@@ -105,18 +105,15 @@ func createFolder(ctx context.Context, output string, p *Plan, opts PackOptions)
 
 // settleTarget is the file that will be replaced or made: where output is a link, what it points to.
 func settleTarget(output string, p *Plan) (string, error) {
-	info, err := os.Lstat(output)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(output); errors.Is(err, fs.ErrNotExist) {
 		return output, nil
-	}
-	if err != nil {
-		return "", err
 	}
 	target, err := filepath.EvalSymlinks(output)
 	if err != nil {
 		return "", err
 	}
-	if info, err = os.Stat(target); err != nil {
+	info, err := os.Stat(target)
+	if err != nil {
 		return "", err
 	}
 	if info.IsDir() {
