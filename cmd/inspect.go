@@ -164,8 +164,10 @@ func printManifest(w io.Writer, m *bundle.Manifest) {
 		switch {
 		case e.Link != "":
 			fmt.Fprintf(w, "%s -> %s\n", e.Path, e.Link)
+		case e.SHA256 != "" && e.Source == "":
+			fmt.Fprintf(w, "%s  %d bytes  made by nixbundle\n", e.Path, e.Size)
 		case e.SHA256 != "":
-			fmt.Fprintf(w, "%s  %d bytes  from %s\n", e.Path, e.Size, orNone(e.Source))
+			fmt.Fprintf(w, "%s  %d bytes  from %s\n", e.Path, e.Size, e.Source)
 		}
 		for _, c := range e.Edits {
 			fmt.Fprintf(w, "    %s: %s -> %s\n", c.What, orNone(c.From), orNone(c.To))
