@@ -134,10 +134,8 @@ func (p *Plan) admit(opts Options) error {
 	if err := p.closure.Missing(); err != nil {
 		return err
 	}
-	for _, m := range p.closure.LinkMaps {
-		if target, ok := closure.BinaryWrapperTarget(m.Program().Object); ok {
-			return &closure.WrapperError{Path: m.Asked, Target: target}
-		}
+	if err := p.closure.Wrapper(); err != nil {
+		return err
 	}
 	if err := oneMachine(p.closure); err != nil {
 		return err
@@ -157,14 +155,28 @@ func (p *Plan) admit(opts Options) error {
 	return nil
 }
 
-// oneMachine refuses programs of several machines: nothing runs both.
+// MachineError: programs of several machines, which nothing runs together.
+type MachineError struct {
+	Programs [2]*closure.Object // two that differ
+}
+
+func (e *MachineError) Error() string {
+	a, b := e.Programs[0], e.Programs[1]
+	return fmt.Sprintf("%s is for %s and %s for %s: one bundle is for one machine", a.Path, a.Info.Machine, b.Path, b.Info.Machine)
+}
+
+// Hint says what to do.
+func (e *MachineError) Hint() string {
+	return "name the programs of one machine, and make a bundle for each"
+}
+
+// oneMachine refuses programs of several machines.
 func oneMachine(c *closure.Closure) error {
 	first := c.LinkMaps[0].Program().Object
 	for _, m := range c.LinkMaps[1:] {
 		o := m.Program().Object
 		if o.Info.Machine != first.Info.Machine || o.Info.Class != first.Info.Class || o.Info.Data != first.Info.Data {
-			return fmt.Errorf("%s is for %s and %s for %s: one bundle is for one machine, make two",
-				first.Path, first.Info.Machine, o.Path, o.Info.Machine)
+			return &MachineError{[2]*closure.Object{first, o}}
 		}
 	}
 	return nil

@@ -198,7 +198,7 @@ var judged = []struct {
 			storeA + "/lib/liba.so": elftest.Image{Machine: elf.EM_AARCH64, Soname: "liba.so"},
 			storeB + "/lib/liba.so": lib("liba.so"),
 		},
-		want: []string{"note wrong-machine liba.so: A/lib/liba.so"},
+		want: []string{"note wrong-machine liba.so: B/lib/liba.so, A/lib/liba.so"},
 	},
 	{
 		name: "other_machine_mapped_by_musl",
@@ -299,6 +299,7 @@ func TestStoreFindings(t *testing.T) {
 		"misc-ioc":       nil,
 		"misc-wrongArchFirst": {
 			"note wrong-machine libz.so.1",
+			"greet → libz.so.1",
 			"greet → libz.so.1",
 		},
 	} {

@@ -15,12 +15,16 @@ func (j *judge) passedOver() error {
 				continue
 			}
 			seen = append(seen, c.Object)
-			j.add(Finding{
+			f := Finding{
 				Kind: KindWrongMachine, Severity: Note, Name: n.Name,
 				Copies: []Copy{{Object: c.Object, Path: c.Path, Chains: [][]*Need{Chain(n)}}},
-				What:   fmt.Sprintf("%s is passed over: %s", c.Path, c.Why),
-				Advice: "take the library of the program's own machine into the run path",
-			})
+				What:   fmt.Sprintf("%s is passed over: %s", j.place(c.Path), c.Why),
+				Advice: "take the directory of the other machine's library out of the run path of " + who([]*Need{n}),
+			}
+			if n.To != nil {
+				f.Copies = []Copy{keptCopy(n.To, []*Need{n}), f.Copies[0]}
+			}
+			j.add(f)
 		}
 	}
 	return nil

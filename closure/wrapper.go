@@ -152,6 +152,17 @@ func shellWord(s string) (word string, literal bool, rest string) {
 	return string(out), literal && quote == 0, ""
 }
 
+// Wrapper is the first program of a closure that only starts another one, as a [*WrapperError]; nil
+// when there is none. Its own link map says nothing about that other program.
+func (c *Closure) Wrapper() error {
+	for _, m := range c.LinkMaps {
+		if target, ok := BinaryWrapperTarget(m.Program().Object); ok {
+			return &WrapperError{Path: m.Asked, Target: target}
+		}
+	}
+	return nil
+}
+
 // BinaryWrapperTarget is the program that a makeBinaryWrapper program of nixpkgs starts. Such a
 // program holds, as a string, the command that made it.
 func BinaryWrapperTarget(o *Object) (target string, ok bool) {

@@ -29,6 +29,9 @@ Silence and status 0 mean that every object gets the copies it was linked with.
 			if err != nil {
 				return err
 			}
+			if err := c.Wrapper(); err != nil {
+				return err // its silence would say nothing about the program it starts
+			}
 			findings, err := closure.Judge(c)
 			if err != nil {
 				return err

@@ -134,6 +134,9 @@ func TestWrappersAreNamed(t *testing.T) {
 		_, stderr, status := run(filepath.Join(dir, "results", w, "bin/greet"), "-o", filepath.Join(t.TempDir(), "x.tar"))
 		require.Equal(t, 1, status, stderr)
 		require.Contains(t, stderr, "/bin/.greet-wrapped")
+		_, stderr, status = run("conflicts", filepath.Join(dir, "results", w, "bin/greet"))
+		require.Equal(t, 1, status, stderr)
+		require.Contains(t, stderr, "/bin/.greet-wrapped")
 	}
 }
 
