@@ -83,11 +83,17 @@ func (p *patch) appendedSegment() (Segment, error) {
 		}
 	}
 	page := p.pageAlign()
+	if page > maxAlign {
+		return Segment{}, unsupported("the file must grow, and its segments are aligned to %d bytes", page)
+	}
 	s := Segment{Type: elf.PT_LOAD, Flags: elf.PF_R, Off: alignUp(uint64(p.size), 16), Align: page}
 	s.Vaddr = alignUp(top, page) + s.Off%page
 	s.Paddr = s.Vaddr
 	return s, nil
 }
+
+// maxAlign bounds p_align: no machine has larger pages.
+const maxAlign = 1 << 30
 
 // refuseTrailer refuses to append to a file that has bytes behind its ELF image, for who put them
 // there looks for them at the end. Zeros are no payload.

@@ -51,7 +51,7 @@ func applyQuietly(t testing.TB, what string, b []byte, e elfpatch.Edit) {
 
 // Damaged files give an error or a sound result, never a panic, and cost little memory.
 func TestApplyMutations(t *testing.T) {
-	count := 4000
+	count := 3000
 	if testing.Short() {
 		count = 100
 	}

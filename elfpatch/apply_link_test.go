@@ -155,6 +155,7 @@ func (c toolchain) edited(t *testing.T, program, lib []byte, e elfpatch.Edit) {
 	t.Run("eu-strip", func(t *testing.T) { c.stripped(t, "eu-strip", "after", "-o", "stripped") })
 	t.Run("eu-elflint", func(t *testing.T) { lint(t, filepath.Join(c.dir, "before"), filepath.Join(c.dir, "after")) })
 	t.Run("readelf", func(t *testing.T) { readelf(t, filepath.Join(c.dir, "after"), e) })
+	t.Run("patchelf", func(t *testing.T) { c.repatched(t, e) })
 	t.Run("no sections", func(t *testing.T) { c.bare(t, program, e) })
 }
 
@@ -174,6 +175,21 @@ func (c *toolchain) stripped(t *testing.T, tool string, args ...string) {
 	b = apply(t, b, elfpatch.Edit{RunPath: "$ORIGIN/sub:" + strings.Repeat("/another", 20)})
 	c.write(t, "stripped again", b)
 	c.check(t, "./stripped again")
+}
+
+// repatched edits what patchelf has laid out anew.
+func (c *toolchain) repatched(t *testing.T, e elfpatch.Edit) {
+	args := []string{"--set-rpath", "/nix/store/" + strings.Repeat("y", 300), "--output", "repatched", "before"}
+	cmd := exec.Command(needTool(t, "patchelf"), args...)
+	cmd.Dir = c.dir
+	text, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", text)
+	b := apply(t, readFile(t, filepath.Join(c.dir, "repatched")), e)
+	require.NotContains(t, string(b), "/nix/store")
+	c.write(t, "repatched", b)
+	if e.RunPath != "" || len(e.ReplaceNeeded) > 0 {
+		c.check(t, "./repatched")
+	}
 }
 
 // bare edits the program without its section headers. It may be refused, never broken.

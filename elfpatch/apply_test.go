@@ -115,7 +115,8 @@ func checkNeeded(t testing.TB, in, got *elfpatch.Info, e elfpatch.Edit) {
 	}
 }
 
-// checkSegments checks that every PT_LOAD is where it was, and that at most one came.
+// checkSegments checks that every PT_LOAD is where it was, that at most one came, and that none came
+// to share a page with another, whatever page size of those the file is made for.
 func checkSegments(t testing.TB, in, got []elfpatch.Segment) {
 	t.Helper()
 	loads := func(list []elfpatch.Segment) (loads []elfpatch.Segment) {
@@ -128,10 +129,16 @@ func checkSegments(t testing.TB, in, got []elfpatch.Segment) {
 	}
 	old, now := loads(in), loads(got)
 	require.LessOrEqual(t, len(now), len(old)+1)
-	end := uint64(0)
+	page := (&elfpatch.Info{Segments: in}).MaxAlign()
 	for i, s := range now {
-		require.GreaterOrEqual(t, s.Vaddr, end)
-		end = s.Vaddr + s.Memsz
+		if i > 0 && page > 0 {
+			last, shared := now[i-1].Vaddr+now[i-1].Memsz, false
+			if i < len(old) { // the linker may have had reasons
+				shared = (old[i-1].Vaddr+old[i-1].Memsz-1)/page >= old[i].Vaddr/page
+			}
+			require.True(t, shared || (last-1)/page < s.Vaddr/page, "segments %d and %d share a page", i-1, i)
+			require.LessOrEqual(t, last, s.Vaddr)
+		}
 		if s.Align > 1 {
 			require.Zero(t, (s.Vaddr-s.Off)%s.Align)
 		}

@@ -56,6 +56,9 @@ func (p *patch) oldEntries() ([]entry, error) {
 	var old []entry
 	for i, d := range p.dyn.entries {
 		e := entry{dynEntry: d, was: i}
+		if d.tag == unknownTag {
+			return nil, unsupported("a tag of the dynamic section does not fit in 32 bits")
+		}
 		if slices.Contains(stringTags, d.tag) {
 			var err error
 			if e.text, err = p.str(d.val); err != nil {

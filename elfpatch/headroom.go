@@ -63,7 +63,7 @@ func (p *patch) residents(end offset) []resident {
 			continue
 		}
 		free := p.freeUpTo(at)
-		if r.old.from < free || !p.padding(free, r.old.from) || !p.unused(at, int64(r.old.from-at)) ||
+		if r.old.from < max(free, at) || !p.padding(free, r.old.from) || !p.unused(at, int64(r.old.from-at)) ||
 			p.segmentOf(r.old.from+1) != first || p.segmentOf(r.old.to) != first {
 			break
 		}

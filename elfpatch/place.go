@@ -131,10 +131,14 @@ func (p *patch) neighbours(off offset, n int64) []*block {
 	tables := p.tables()
 	for end := off; int64(end-off) < n; {
 		i := slices.IndexFunc(tables, func(b *block) bool { return b.old.from >= end })
-		if i < 0 || tables[i].old.from-end >= maxTableAlign || !p.unused(end, int64(tables[i].old.from-end)) || p.inOwn(tables[i]) {
+		if i < 0 || p.inOwn(tables[i]) {
 			return nil
 		}
-		list, end = append(list, tables[i]), tables[i].old.to
+		next := tables[i]
+		if gap := next.old.from - end; gap >= maxTableAlign || !p.unused(end, int64(gap)) {
+			return nil
+		}
+		list, end = append(list, next), next.old.to
 	}
 	return list
 }

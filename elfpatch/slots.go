@@ -72,9 +72,7 @@ func (p *patch) redundantHeader() int {
 		return i
 	}
 	for i, s := range p.segs {
-		if s.Type == elf.PT_NOTE && slices.ContainsFunc(p.segs[i+1:], func(o Segment) bool {
-			return (o.Type == elf.PT_GNU_PROPERTY || o.Type == elf.PT_NOTE) && o.Off == s.Off && o.Filesz == s.Filesz
-		}) {
+		if s.Type == elf.PT_NOTE && p.noteRepeated(i) {
 			return i
 		}
 	}
@@ -82,4 +80,14 @@ func (p *patch) redundantHeader() int {
 		return slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == elf.PT_PHDR })
 	}
 	return -1
+}
+
+// noteRepeated reports whether PT_NOTE i has the range of another header of notes.
+func (p *patch) noteRepeated(i int) bool {
+	for j, s := range p.segs {
+		if j != i && isNotes(s) && s.Off == p.segs[i].Off && s.Filesz == p.segs[i].Filesz {
+			return true
+		}
+	}
+	return false
 }

@@ -141,7 +141,7 @@ func (p *patch) freeBehind(off offset, n int64) bool {
 // unused reports whether the n bytes at off, which no header claims, look unused in the image too:
 // all zero, or the filling that patchelf leaves in a place it vacated ('X' up to 0.14, then 'Z').
 func (p *patch) unused(off offset, n int64) bool {
-	if int64(off) > p.size || n > p.size-int64(off) {
+	if off < 0 || n < 0 || int64(off) > p.size || n > p.size-int64(off) {
 		return false
 	}
 	b := make([]byte, n)

@@ -44,9 +44,25 @@ func (p *patch) newStrtab(versions *verPlan) (*strtab, error) {
 	if err := p.symbolNames(t.mark); err != nil {
 		return nil, err
 	}
+	if p.sharesStrings() {
+		for i := range t.live {
+			t.live[i] = true
+		}
+	}
 	for t.frozen = len(t.live); t.frozen > 0 && !t.live[t.frozen-1]; t.frozen-- {
 	}
 	return t, nil
+}
+
+// sharesStrings reports whether something else than what this package knows names strings of the
+// table: a section of another type that is linked to it, as the .gnu.liblist of prelink.
+func (p *patch) sharesStrings() bool {
+	at, _ := p.dyn.value(elf.DT_STRTAB)
+	table := p.sectionAt(vaddr(at), elf.SHT_STRTAB)
+	known := []elf.SectionType{elf.SHT_DYNSYM, elf.SHT_DYNAMIC, elf.SHT_GNU_VERNEED, elf.SHT_GNU_VERDEF}
+	return table > 0 && slices.ContainsFunc(p.sections, func(s section) bool {
+		return s.link == uint32(table) && !slices.Contains(known, elf.SectionType(s.typ))
+	})
 }
 
 // isNumberTag reports whether the value of a tag is surely no string offset. What this package does

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// tables lists, in file order, the tables that only a dynamic tag points to. Those whose size nothing tells are left out. What
-// they hold is what the plan has made of them so far.
+// tables lists, in file order, the tables that only a dynamic tag points to. Those whose size nothing
+// tells are left out. What they hold is what the plan has made of them so far.
 func (p *patch) tables() []*block {
 	var list []*block
 	for _, t := range movable {
