@@ -46,7 +46,7 @@ func program(needed ...string) elftest.Image {
 func storeTree(t *testing.T, files map[string]elftest.File) fs.FS {
 	t.Helper()
 	tree := elftest.Tree{
-		ldso():                          elftest.Image{Soname: "ld-linux-x86-64.so.2"},
+		ldso():                           elftest.Image{Soname: "ld-linux-x86-64.so.2"},
 		libDir(glibcName) + "/libc.so.6": elftest.Image{Soname: "libc.so.6", Needed: []string{"ld-linux-x86-64.so.2"}},
 	}
 	for at, f := range files {
