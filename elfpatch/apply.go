@@ -11,16 +11,22 @@ import (
 // is only read. All of e is one plan, so the order of its parts does not matter, and an edit that
 // is true of the file already gives an unchanged Image.
 //
-// What the loader reads moves as little as possible, in this order: the dynamic section is edited
-// where it is; a string is found in the string table, or takes the place of one that died, or the
-// table grows into room behind it; a table moves into the unused end of a read-only segment's last
-// page; one read-only segment is appended. No PT_LOAD changes its address, offset or flags; repeated edits
-// rewrite the appended segment instead of adding another.
+// What the loader reads moves as little as possible. The dynamic section is edited where it is, in
+// the DT_NULL entries that linkers leave. A string is looked for in the string table, or takes the
+// place of one that died, or the table grows into room behind it; a table moves into the unused end
+// of a read-only segment's last page; at last one read-only segment is appended. No PT_LOAD changes
+// its address, offset or flags, and what the debugger or strip reads of section headers stays true.
+// A later edit lays the appended segment out anew instead of adding another.
 //
-// The result is read again before it is returned, and must say what e asks for and be what the
-// kernel and glibc's elf/dl-load.c: _dl_map_object_from_fd accept. What cannot be placed so is an
-// error that wraps ErrUnsupported and names the fact of the file that stands against it. A file
-// without PT_DYNAMIC gives ErrNotDynamic unless e is about PT_INTERP alone.
+// The result is read again before it is returned: it must say what e asks for and be what the
+// kernel and glibc's elf/dl-load.c: _dl_map_object_from_fd accept.
+//
+// A file without PT_DYNAMIC gives ErrNotDynamic, unless e is about PT_INTERP alone. What cannot be
+// placed without risk is an error that wraps ErrUnsupported and names what stands against it:
+//   - an interp for a file that has none, or a run path for one that starts itself: a static PIE, a loader;
+//   - more new entries than the dynamic section has room for;
+//   - growth where no program header can be had, or where a payload stands behind the ELF image;
+//   - segments that overlap, do not ascend or are not congruent in the input already.
 func Apply(src io.ReaderAt, size int64, e Edit) (*Image, error) {
 	if err := e.check(); err != nil {
 		return nil, err

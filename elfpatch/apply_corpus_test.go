@@ -42,7 +42,9 @@ func TestApplyCorpus(t *testing.T) {
 			t.Logf("%s: %d bytes more", name, more)
 			grew, growth = grew+1, growth+more
 		}
-		judgeLoad(t, loader, name, in, writeImage(t, img))
+		patched := writeImage(t, img)
+		checkNames(t, in, readFile(t, patched))
+		judgeLoad(t, loader, name, in, patched)
 	}
 	require.NotZero(t, edited)
 	t.Logf("%d edited, %d refused, %d grew, mean growth %d bytes", edited, refused, grew, growth/int64(edited))

@@ -21,6 +21,9 @@ func apply(t testing.TB, in []byte, e elfpatch.Edit) []byte {
 	out := imageBytes(t, img)
 	checkOutside(t, in, out, img)
 	checkWish(t, read(t, in), read(t, out), e)
+	if e.RemoveNeeded == nil {
+		checkNames(t, in, out)
+	}
 	again, err := elfpatch.Apply(bytes.NewReader(out), int64(len(out)), e)
 	require.NoError(t, err)
 	require.False(t, again.Changed(), "the same edit again changes the file")
@@ -86,6 +89,18 @@ func checkWish(t testing.TB, in, got *elfpatch.Info, e elfpatch.Edit) {
 	require.Equal(t, &want, got)
 	checkNeeded(t, in, got, e)
 	checkSegments(t, in.Segments, got.Segments)
+}
+
+// checkNames checks that symbols and relocations find the names and versions they had.
+func checkNames(t testing.TB, in, out []byte) {
+	t.Helper()
+	names := func(b []byte) (list []string) {
+		for _, s := range symbolsOf(t, b) {
+			list = append(list, s.Name+"@"+s.Version)
+		}
+		return list
+	}
+	require.Equal(t, names(in), names(out))
 }
 
 // checkNeeded checks the needed names, and that vn_file follows them.

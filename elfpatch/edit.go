@@ -7,16 +7,29 @@ import (
 	"strings"
 )
 
-// Edit is the wish; the zero value changes nothing. Names are compared as they stand in the file.
+// Edit is the wish; the zero value changes nothing. Names are compared as they stand in the file,
+// and each part is about the names of the input: what one part makes no other part sees.
 type Edit struct {
-	Interp        string            // the new PT_INTERP; "" keeps it
-	Soname        string            // the new DT_SONAME; "" keeps it
-	RunPath       string            // the new search list; "" keeps it. A DT_RPATH becomes DT_RUNPATH
-	RPath         bool              // write RunPath as DT_RPATH instead; a DT_RUNPATH becomes DT_RPATH
-	RemoveRunPath bool              // drop DT_RPATH and DT_RUNPATH
-	ReplaceNeeded map[string]string // DT_NEEDED and the vn_file that names it; the position is kept
-	AddNeeded     []string          // put before the present ones, in this order; present names are skipped
-	RemoveNeeded  []string          // dropped with what DT_VERNEED says of them; wins over ReplaceNeeded
+	// Interp is the new PT_INTERP; "" keeps it. The kernel takes up to 4095 bytes.
+	Interp string
+	// Soname is the new DT_SONAME; "" keeps it.
+	Soname string
+	// RunPath is the new search list; "" keeps it. It is written as DT_RUNPATH and a DT_RPATH goes,
+	// or with RPath the other way round: the loader heeds DT_RPATH only where there is no DT_RUNPATH
+	// (glibc elf/dl-load.c: decompose_rpath).
+	RunPath string
+	RPath   bool
+	// RemoveRunPath drops DT_RPATH and DT_RUNPATH.
+	RemoveRunPath bool
+	// ReplaceNeeded renames DT_NEEDED, which keeps its place, and the vn_file of DT_VERNEED: the
+	// loader asserts that it is the name of something loaded (glibc elf/dl-version.c:
+	// _dl_check_map_versions).
+	ReplaceNeeded map[string]string
+	// AddNeeded goes before the present names, in this order; a name that is present is skipped.
+	AddNeeded []string
+	// RemoveNeeded drops DT_NEEDED and its record in DT_VERNEED; the symbols that used its versions
+	// want none any more. It wins over ReplaceNeeded.
+	RemoveNeeded []string
 }
 
 // maxWish bounds each string of an Edit in bytes: Linux takes no longer path (PATH_MAX), and the
