@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 )
 
-// ErrNotBundle: the file or folder holds no bundle. The errors of [Open] wrap it and say why.
+// ErrNotBundle says that a file or folder holds no bundle. The errors of [Open] wrap it and say why.
 var ErrNotBundle = errors.New("not a nixbundle bundle")
 
 // Archive is a bundle that is read: an archive, or a folder that one was unpacked to.

@@ -155,7 +155,7 @@ func (p *Plan) admit(opts Options) error {
 	return nil
 }
 
-// MachineError: programs of several machines, which nothing runs together.
+// MachineError refuses programs of several machines, which nothing runs together.
 type MachineError struct {
 	Programs [2]*closure.Object // two that differ
 }
@@ -298,7 +298,7 @@ func (e *Entry) source() string {
 	return "a launcher"
 }
 
-// CollisionError: two entries want one name in the archive (a conflict is another thing: it is in
+// CollisionError says that two entries want one name in the archive (a conflict is another thing, in
 // a process).
 type CollisionError struct {
 	Path    string   // in the bundle
