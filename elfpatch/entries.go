@@ -44,9 +44,7 @@ func (p *patch) planDynamic() (*strtab, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := strings.arrange(p.entries, versions); err != nil {
-		return nil, err
-	}
+	strings.arrange(p.entries, versions)
 	strings.fillDead(old, versions)
 	return strings, p.writeVersions(strings, versions)
 }
@@ -225,8 +223,4 @@ func (p *patch) writeDynamic(strings *strtab) {
 	}
 	b = append(b, make([]byte, int(size)*max(1, len(p.dyn.entries)+1-len(p.entries)))...)
 	p.img.write(p.dyn.off, b)
-}
-
-func allZero(b []byte) bool {
-	return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 })
 }

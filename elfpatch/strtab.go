@@ -87,7 +87,7 @@ func (t *strtab) mark(o uint64) {
 }
 
 // arrange finds a place for each string that the entries and the needed versions name.
-func (t *strtab) arrange(entries []entry, versions *verPlan) error {
+func (t *strtab) arrange(entries []entry, versions *verPlan) {
 	var texts []string
 	want := func(text string, at uint64) {
 		if at < uint64(t.frozen) && cString(t.data[at:]) == text {
@@ -112,7 +112,6 @@ func (t *strtab) arrange(entries []entry, versions *verPlan) error {
 			end = t.put(text, end)
 		}
 	}
-	return nil
 }
 
 // put places one string, at best where it stands already; end is the end of what is placed behind
