@@ -64,6 +64,7 @@ var storePrograms = []storeProgram{
 // its bundle works in a root that has no /nix, with the same output.
 func TestBundlesWork(t *testing.T) {
 	dir := store(t)
+	needForeign(t, dir)
 	putModel(t, dir)
 	for _, p := range storePrograms {
 		for _, interp := range p.interps {
@@ -85,6 +86,7 @@ func TestBundlesWork(t *testing.T) {
 // find their own.
 func TestTwoProgramsOneBundle(t *testing.T) {
 	dir := store(t)
+	needForeign(t, dir)
 	putModel(t, dir)
 	root := filepath.Join(dir, "root/bookworm-arm64")
 	bin := filepath.Join(dir, "results/sensor-twoprogs/bin")
@@ -145,6 +147,7 @@ func TestWrappersAreNamed(t *testing.T) {
 // and argv[0] are its own.
 func TestLauncher(t *testing.T) {
 	dir := store(t)
+	needForeign(t, dir)
 	root := filepath.Join(dir, "root/bookworm-arm64")
 	at := unpack(t, root, "--interp", "wrapper", filepath.Join(dir, "results/misc-wrongArchFirst/bin/greet"))
 	script := `set -e; cd "` + at + `"; mkdir "a b" links; mv greet "a b/greet"
@@ -193,6 +196,20 @@ func unpack(t *testing.T, root string, args ...string) string {
 	out, err := exec.Command("tar", "--zstd", "-C", at, "-xf", archive).CombinedOutput()
 	require.NoError(t, err, string(out))
 	return strings.TrimPrefix(at, root)
+}
+
+// needForeign: programs of another machine can start others here, as a launcher does, which takes
+// Linux 6.7 or newer, root, and the right to make user namespaces.
+func needForeign(t *testing.T, dir string) {
+	t.Helper()
+	out, status := runIn(t, filepath.Join(dir, "root/bookworm-arm64"), "/bin/sh", "-c", "/bin/true; echo $?")
+	switch {
+	case status == 0 && out == "0\n":
+	case os.Getenv("CI") != "":
+		t.Fatalf("this machine cannot run launchers of another machine: %s", out)
+	default:
+		t.Skip("needs root, Linux 6.7 and user namespaces, to run launchers of another machine")
+	}
 }
 
 // runIn runs a program in a root, through qemu for another machine; / is this machine, where the

@@ -45,9 +45,9 @@ func toolchains(t *testing.T) []toolchain {
 	host := hostLoader(t)
 	host = filepath.Dir(host) + "/././././././././" + filepath.Base(host)
 	list := []toolchain{
-		{name: "aarch64", compiler: "aarch64-linux-gnu-g++", run: []string{"qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"},
+		{name: "aarch64", compiler: "aarch64-linux-gnu-g++", run: []string{"qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"},
 			loader: "/lib/./././././././././././ld-linux-aarch64.so.1"},
-		{name: "armhf", compiler: "arm-linux-gnueabihf-g++", run: []string{"qemu-arm", "-L", "/usr/arm-linux-gnueabihf"},
+		{name: "armhf", compiler: "arm-linux-gnueabihf-g++", run: []string{"qemu-arm-static", "-L", "/usr/arm-linux-gnueabihf"},
 			loader: "/lib/./././././././././././ld-linux-armhf.so.3"},
 	}
 	for _, ld := range []string{"bfd", "gold", "lld", "mold"} {

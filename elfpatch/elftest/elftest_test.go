@@ -180,7 +180,7 @@ func TestTraceByLoader(t *testing.T) {
 // Static programs of other machines run in qemu.
 func TestRunForeign(t *testing.T) {
 	for emulator, machine := range map[string]elf.Machine{
-		"qemu-aarch64": elf.EM_AARCH64, "qemu-arm": elf.EM_ARM, "qemu-riscv64": elf.EM_RISCV,
+		"qemu-aarch64-static": elf.EM_AARCH64, "qemu-arm-static": elf.EM_ARM, "qemu-riscv64-static": elf.EM_RISCV,
 	} {
 		t.Run(emulator, func(t *testing.T) {
 			root := elftest.WriteTree(t, elftest.Tree{"prog": elftest.Image{Static: true, Machine: machine}})
