@@ -1,6 +1,7 @@
 package bundle_test
 
 import (
+	"debug/elf"
 	"errors"
 	"io/fs"
 	"os"
@@ -153,6 +154,12 @@ func TestPlanCollisionFolders(t *testing.T) {
 	files["mix-1/bin/mix"] = runPath(program("liba.so.1", "libb.so.1"), "mix-1")
 	got = mustPlan(t, storeTree(t, files), bundle.Options{Interp: "system"}, "one-1/bin/one", "two-1/bin/two", "mix-1/bin/mix")
 	require.Equal(t, "$ORIGIN/../lib/a-2:$ORIGIN/../lib", got["one/bin/mix"].Edit.RunPath)
+
+	// The same with the other library of a-2 placed first.
+	files["two-1/bin/two"] = runPath(program("libb.so.1", "liba.so.1"), "a-2")
+	got = mustPlan(t, storeTree(t, files), bundle.Options{Interp: "system"}, "one-1/bin/one", "two-1/bin/two", "mix-1/bin/mix")
+	require.Contains(t, got, "one/lib/a-2/libb.so.1")
+	require.NotContains(t, got, "one/lib/a-2/liba.so.1")
 }
 
 // A DT_NEEDED that is a path becomes the bare name, with its version need.
@@ -183,7 +190,7 @@ func TestPlanProgramNames(t *testing.T) {
 func TestPlanRefuses(t *testing.T) {
 	other := program()
 	other.Padding = 64
-	arm := elftest.Image{Machine: 183, Interp: "/lib/ld-linux-aarch64.so.1"}
+	arm := elftest.Image{Machine: elf.EM_AARCH64, Type: elf.ET_EXEC, Static: true}
 	root := storeTree(t, map[string]elftest.File{
 		"one-1/bin/tool": program(),
 		"two-1/bin/tool": other,
@@ -194,6 +201,10 @@ func TestPlanRefuses(t *testing.T) {
 	var collision *bundle.CollisionError
 	require.ErrorAs(t, err, &collision)
 	require.Len(t, collision.Sources, 2)
+
+	_, err = plan(t, root, bundle.Options{Interp: "/lib/x"}, "one-1/bin/tool", "arm-1/bin/arm")
+	var machine *bundle.MachineError
+	require.ErrorAs(t, err, &machine)
 
 	_, err = plan(t, root, bundle.Options{}, "foo-1/bin/foo")
 	var missing *closure.NotFoundError
@@ -246,7 +257,29 @@ func TestPlanDropsSetID(t *testing.T) {
 	}
 }
 
-// The proof is worth something: a plan with one wrong run path is refused.
+// The proof is worth something: a plan by which a program gets the other copy is refused, though
+// all it needs is there.
+func TestProveRefusesOtherCopy(t *testing.T) {
+	root := storeTree(t, map[string]elftest.File{
+		"x-1.0/lib/libx.so.1": lib("libx.so.1"),
+		"x-2.0/lib/libx.so.1": runPath(elftest.Image{Soname: "libx.so.1", Needed: []string{"libc.so.6"}, Padding: 8}),
+		"one-1/bin/one":       runPath(program("libx.so.1"), "x-1.0"),
+		"two-1/bin/two":       runPath(program("libx.so.1"), "x-2.0"),
+	})
+	p, err := plan(t, root, bundle.Options{Interp: "system"}, "one-1/bin/one", "two-1/bin/two")
+	require.NoError(t, err)
+	for i := range p.Entries {
+		if p.Entries[i].Path == "one/bin/two" {
+			p.Entries[i].Edit.RunPath = "$ORIGIN/../lib"
+		}
+	}
+	var proof *bundle.ProofError
+	require.ErrorAs(t, p.Prove(), &proof)
+	require.Equal(t, "one/lib/x-2.0/libx.so.1", proof.Want)
+	require.Equal(t, "one/lib/libx.so.1", proof.Got)
+}
+
+// A plan with a run path that leads nowhere is refused.
 func TestProveRefuses(t *testing.T) {
 	root := storeTree(t, map[string]elftest.File{
 		"x-1/lib/libx.so.1": lib("libx.so.1"),
