@@ -37,6 +37,9 @@ type LinkMap struct {
 	Loaded []*Loaded // the program first; ld.so at the place where a need put it
 	Needs  []*Need   // in the order in which the loader asks
 	Interp *Loaded   // ld.so as PT_INTERP names it; nil for a static program or when it is missing
+
+	Preloads []*Need // LD_PRELOAD, as needs of the program; one that nothing answers is ignored
+	Opened   []*Open // what is opened at run time, in order; Needs holds what that asks for, behind the rest
 }
 
 // Program is the program itself.
@@ -47,9 +50,24 @@ type Loaded struct {
 	Object *Object
 	Path   string   // the path by which it was opened, as text: $ORIGIN is this path's directory
 	Names  []string // the names that requests have given it; its soname is among them once asked for
-	By     *Need    // the need that brought it first; nil for the program, ld.so and preloads
+	By     *Need    // the need that brought it first; nil for the program and ld.so
+	Opened *Open    // what brought it after the start; nil for what is there at start
 
-	search searchPaths // where its own needs are searched
+	parent  *Loaded     // whose run paths it inherits (glibc: l_loader)
+	search  searchPaths // where its own needs are searched
+	asked   bool        // needs and filters are resolved
+	needs   []*Need
+	filters []*Need
+	scope   *scope // the last one that it was put in
+}
+
+// Open is one dlopen as it went. Its objects search symbols in the global scope, which is the link
+// map's Loaded, and then in Scope.
+type Open struct {
+	Opened
+	Need  *Need     // From is who calls; To is nil when nothing answers
+	Scope []*Loaded // the object opened and what it needs, breadth first
+	Err   error     // a file in the way at which opening fails
 }
 
 // Need is one DT_NEEDED entry of one loaded object in one link map, or a DT_FILTER or
@@ -62,13 +80,15 @@ type Need struct {
 	Via   *Loaded     // whose DT_RPATH or DT_RUNPATH it was, else nil
 	Path  string      // the path opened, or To.Path when it was loaded already; "" when nothing answers
 	Tried []Candidate // every place looked at before, in order; only the searches that happened
+	// Varies are files in directories for processors (glibc-hwcaps/ and, up to glibc 2.36, tls/ and
+	// the like) that come before the answer and that only a processor unlike Options.HWCaps gives.
+	Varies []Candidate
 
-	// Own is what the search alone would have opened, had nothing been loaded yet: where it is
-	// another object than To, the requester does not get the copy that its own run path names.
-	// It is nil when the search would have found nothing, and when the name has a slash.
-	Own     *Object
-	OwnPath string // the path by which the search would have opened Own
-	OwnRule Rule
+	process  *process
+	by       *Loaded // in whose name it is searched; nil for a preload of musl
+	parent   *Loaded // whose run paths the object that it brings inherits
+	own      hit
+	ownKnown bool
 }
 
 // Candidate is a place that was tried and not taken.
@@ -77,14 +97,6 @@ type Candidate struct {
 	Rule   Rule    // which list it comes from
 	Why    string  // "no such file", "wrong ELF class: ELFCLASS32", "machine EM_X86_64, not EM_AARCH64"
 	Object *Object // the file that was passed over, where one for another machine was there
-}
-
-// Options of a walk; the zero value is right for a program of this machine.
-type Options struct {
-	// StoreDir is the directory of the Nix store inside the root; "" means /nix/store.
-	StoreDir string
-	// Loader replaces what would be learnt from the program's own ld.so.
-	Loader *Loader
 }
 
 // Chain is the shortest chain of needs from the program to n, n being its last link. The walk is

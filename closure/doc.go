@@ -15,9 +15,10 @@
 // a bundle that is not written yet. Symbolic links are resolved here and inside that root, so a
 // root cannot leak.
 //
-// Where the answer is up to the machine that runs the program, the plain case is taken: no
-// glibc-hwcaps nor legacy processor directories, no LD_LIBRARY_PATH, LD_PRELOAD or LD_AUDIT, no
-// current directory, no set-user-ID program.
+// Where the answer is up to the machine that runs the program or to who starts it, the plain case is
+// taken: a processor without extensions, no LD_LIBRARY_PATH, no LD_PRELOAD, nothing opened at run
+// time. [Options] says otherwise. Left out are LD_AUDIT, the current directory, and that the loader
+// trusts a set-user-ID program less (AT_SECURE), which [Judge] notes.
 //
 // The package does not execute its input, does not write, does not read the environment, does not
 // follow Nix's references (closed under need is another thing than closed under reference), and

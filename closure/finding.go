@@ -39,6 +39,9 @@ const (
 	KindWrongMachine Kind = "wrong-machine" // a file for another machine stands in the way
 	KindOutside      Kind = "outside-store" // a store program loads a file from outside the store
 	KindVerNeedFile  Kind = "version-file"  // a vn_file is nobody's name: the loader aborts
+	KindPreload      Kind = "preload"       // a preload that the loader ignores
+	KindProcessor    Kind = "processor"     // another processor gets another file
+	KindSecure       Kind = "set-user-id"   // the loader ignores what makes a program relocatable
 	KindDuplicate    Kind = "loaded-twice"  // one soname is loaded from two files
 )
 

@@ -27,6 +27,8 @@ func Judge(c *Closure) ([]Finding, error) {
 // judges is what a link map is judged by.
 var judges = []func(*judge) error{
 	(*judge).missing,
+	(*judge).opened,
+	(*judge).preloadsIgnored,
 	(*judge).sameSoname,
 	(*judge).loadedTwice,
 	(*judge).twoVersions,
@@ -37,6 +39,8 @@ var judges = []func(*judge) error{
 	(*judge).mappedForeign,
 	(*judge).outsideStore,
 	(*judge).versionFiles,
+	(*judge).variesByCPU,
+	(*judge).secure,
 }
 
 // judge looks at one link map.

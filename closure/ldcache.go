@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
-	"slices"
 	"strings"
 
 	"github.com/nixbundle/nixbundle/elfpatch"
@@ -17,8 +16,10 @@ type ldCache struct {
 }
 
 type ldCacheEntry struct {
-	flags uint32
-	path  string
+	flags  uint32
+	path   string
+	hwcap  uint64 // as it stands there
+	subdir string // for an entry of a glibc-hwcaps directory, its name
 }
 
 const (
@@ -27,6 +28,7 @@ const (
 	newMagic  = "glibc-ld.so.cache1.1"
 	oldHeader = 16 // magic, padding, u32 entries
 	oldEntry  = 12
+	extMagic  = 0xeaa42174
 	newHeader = 48
 	newEntry  = 24
 )
@@ -54,14 +56,20 @@ func parseLdCache(data []byte, order binary.ByteOrder) (entries map[string][]ldC
 	if newHeader+n*newEntry > uint64(len(data)) {
 		return nil, false
 	}
+	subdirs := cacheSubdirs(data, order)
 	entries = make(map[string][]ldCacheEntry, n)
 	for table := data[newHeader : newHeader+n*newEntry]; len(table) > 0; table = table[newEntry:] {
 		key, okKey := cString(data, order.Uint32(table[4:]))
 		value, okValue := cString(data, order.Uint32(table[8:]))
-		// hwcap: bit 62 is for a glibc-hwcaps directory and anything else for a legacy one. Which of
-		// them count is up to the processor; the plain entry is there beside them.
-		if hwcap := order.Uint64(table[16:]); okKey && okValue && hwcap == 0 {
-			entries[key] = append(entries[key], ldCacheEntry{order.Uint32(table), value})
+		e := ldCacheEntry{flags: order.Uint32(table), path: value, hwcap: order.Uint64(table[16:])}
+		if e.hwcap&hwcapNamed != 0 {
+			if i := uint64(uint32(e.hwcap)); i < uint64(len(subdirs)) {
+				e.subdir = subdirs[i]
+			}
+			okKey = okKey && e.subdir != ""
+		}
+		if okKey && okValue {
+			entries[key] = append(entries[key], e)
 		}
 	}
 	return entries, true
@@ -147,33 +155,31 @@ func (p *process) cached(by *Loaded, name string) []list {
 		order = binary.BigEndian
 	}
 	c := p.cache(file, order)
-	for _, e := range c.entries[name] {
-		if !slices.Contains(cacheFlags(program), e.flags) {
-			continue
-		}
-		if by.Object.Info.DynFlags1&elf.DF_1_NODEFLIB != 0 && p.inSystemDir(e.path) {
-			return []list{never(file, e.path+" is in a default directory (DF_1_NODEFLIB)")}
-		}
-		if !strings.HasPrefix(e.path, "/") {
-			return []list{never(file, "relative to the current directory: "+e.path)}
-		}
-		return []list{{rule: RuleCache, places: []place{{text: e.path}}}}
+	e, others := p.cacheEntry(c.entries[name], cacheFlags(program))
+	l := list{rule: RuleCache}
+	for _, other := range others {
+		l.others = append(l.others, place{text: other.path})
 	}
-	if c.why != "" {
-		return []list{never(file, c.why)}
+	switch {
+	case e == nil && c.why != "":
+		l.places = []place{{text: file, never: c.why}}
+	case e == nil:
+		l.places = []place{{text: file, never: "no entry"}}
+	case by != nil && by.Object.Info.DynFlags1&elf.DF_1_NODEFLIB != 0 && p.inSystemDir(e.path):
+		l.places = []place{{text: file, never: e.path + " is in a default directory (DF_1_NODEFLIB)"}}
+	case !strings.HasPrefix(e.path, "/"):
+		l.places = []place{{text: file, never: "relative to the current directory: " + e.path}}
+	default:
+		l.places = []place{{text: e.path}}
 	}
-	return []list{never(file, "no entry")}
+	return []list{l}
 }
 
-// never is a list that only explains itself.
-func never(file, why string) list {
-	return list{rule: RuleCache, places: []place{{text: file, never: why}}}
-}
-
-// inSystemDir reports whether a path begins with one of the loader's own directories, as text.
+// inSystemDir reports whether a path begins with one of the loader's own directories, as text: below
+// it is in it too (glibc elf/dl-load.c: _dl_map_object).
 func (p *process) inSystemDir(path string) bool {
 	for _, pl := range p.system {
-		if strings.HasPrefix(path, pl.text) && !strings.Contains(path[len(pl.text):], "/") {
+		if strings.HasPrefix(path, pl.text) {
 			return true
 		}
 	}

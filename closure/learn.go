@@ -23,7 +23,8 @@ func learn(text []byte, interp string, info *elfpatch.Info) Loader {
 		l.Lib = libToken(dirs)
 		l.CachePath = cachePath(text)
 	}
-	if !l.atLeast(2, 37) && l.Platform == "x86_64" {
+	l.PreloadPath = preloadPath(text)
+	if l.does(legacyDirs) && l.Platform == "x86_64" {
 		// glibc sysdeps/x86/cpu-features.c: "haswell" and "xeon_phi" replace it on some processors.
 		l.Platform = ""
 	}
@@ -82,6 +83,17 @@ func trimDirs(dirs []string) []string {
 		dirs[i] = strings.TrimRight(d, "/")
 	}
 	return dirs
+}
+
+// preloadPath finds the name of the file of preloads (glibc elf/rtld.c: preload_file); nixpkgs' glibc
+// has one of its own, which a system's other programs do not read.
+func preloadPath(text []byte) string {
+	for _, name := range []string{"/etc/ld-nix.so.preload", "/etc/ld.so.preload"} {
+		if bytes.Contains(text, []byte("\x00"+name+"\x00")) {
+			return name
+		}
+	}
+	return ""
 }
 
 // cachePath finds LD_SO_CACHE (glibc elf/dl-cache.c), whose directory is that of the C library's

@@ -27,25 +27,25 @@ func TestLearn(t *testing.T) {
 			"x\x00/proc/self/fd/\x00y\x00/lib/x86_64-linux-gnu/\x00/usr/lib/x86_64-linux-gnu/\x00/lib/\x00/usr/lib/\x00\x00" +
 				"z\x00/etc/ld.so.cache\x00ld.so (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36.\n",
 			Loader{LoaderGlibc, [2]int{2, 36}, []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib", "/usr/lib"},
-				"/etc/ld.so.cache", "lib/x86_64-linux-gnu", ""},
+				"/etc/ld.so.cache", "", "lib/x86_64-linux-gnu", ""},
 		}, {
 			"fedora",
 			"\x00/lib64/\x00/usr/lib64/\x00\x00/etc/ld.so.cache\x00ld.so (GNU libc) stable release version 2.41.\n",
-			Loader{LoaderGlibc, [2]int{2, 41}, []string{"/lib64", "/usr/lib64"}, "/etc/ld.so.cache", "lib64", "x86_64"},
+			Loader{LoaderGlibc, [2]int{2, 41}, []string{"/lib64", "/usr/lib64"}, "/etc/ld.so.cache", "", "lib64", "x86_64"},
 		}, {
 			"nixpkgs",
-			"\x00" + nixos + "/etc/ld.so.cache\x00\x00" + nixos + "/lib/\x00" + libgcc + "/lib/\x00x\x00" +
+			"\x00/etc/ld-nix.so.preload\x00" + nixos + "/etc/ld.so.cache\x00\x00" + nixos + "/lib/\x00" + libgcc + "/lib/\x00x\x00" +
 				"ld.so (GNU libc) stable release version 2.40.\n",
-			Loader{LoaderGlibc, [2]int{2, 40}, []string{nixos + "/lib", libgcc + "/lib"}, nixos + "/etc/ld.so.cache", "lib", "x86_64"},
+			Loader{LoaderGlibc, [2]int{2, 40}, []string{nixos + "/lib", libgcc + "/lib"}, nixos + "/etc/ld.so.cache", "/etc/ld-nix.so.preload", "lib", "x86_64"},
 		}, {
 			"master",
 			"\x00/lib64/\x00ld.so (GNU libc) development release version 2.42.9000.\n",
-			Loader{LoaderGlibc, [2]int{2, 42}, []string{"/lib64"}, "", "lib64", "x86_64"},
+			Loader{LoaderGlibc, [2]int{2, 42}, []string{"/lib64"}, "", "", "lib64", "x86_64"},
 		},
 	} {
 		got := learn([]byte(test.text), "/lib64/ld-linux-x86-64.so.2", amd64)
 		if got.Kind != test.want.Kind || got.Version != test.want.Version || got.CachePath != test.want.CachePath ||
-			got.Lib != test.want.Lib || got.Platform != test.want.Platform || !slices.Equal(got.DefaultDirs, test.want.DefaultDirs) {
+			got.Lib != test.want.Lib || got.PreloadPath != test.want.PreloadPath || got.Platform != test.want.Platform || !slices.Equal(got.DefaultDirs, test.want.DefaultDirs) {
 			t.Errorf("%s: got\n%+v, want\n%+v", test.name, got, test.want)
 		}
 	}

@@ -19,6 +19,9 @@ type Loader struct {
 	DefaultDirs []string
 	// CachePath is the ld.so.cache it reads; "" when it reads none.
 	CachePath string
+	// PreloadPath is the file of names that it preloads: /etc/ld.so.preload, or nixpkgs'
+	// /etc/ld-nix.so.preload; "" when it reads none.
+	PreloadPath string
 	// Lib is what $LIB stands for; "" when unknown.
 	Lib string
 	// Platform is what $PLATFORM stands for (AT_PLATFORM, decided by the machine that runs it);
@@ -49,11 +52,6 @@ func kindOf(interp string) LoaderKind {
 		return LoaderMusl
 	}
 	return LoaderGlibc
-}
-
-// atLeast reports whether the loader is known to be of that version or a later one.
-func (l *Loader) atLeast(major, minor int) bool {
-	return l.Version[0] > major || l.Version[0] == major && l.Version[1] >= minor
 }
 
 // abi is the loader that a machine's ABI names, for a library that names none.
@@ -112,7 +110,7 @@ func usual(interp string, info *elfpatch.Info) Loader {
 			l.DefaultDirs = append(l.DefaultDirs, "/lib64", "/usr/lib64")
 		}
 		l.DefaultDirs = append(l.DefaultDirs, "/lib", "/usr/lib")
-		l.CachePath = "/etc/ld.so.cache"
+		l.CachePath, l.PreloadPath = "/etc/ld.so.cache", "/etc/ld.so.preload"
 	default:
 		l.DefaultDirs = []string{dir}
 	}

@@ -98,6 +98,10 @@ func (j *judge) missing() error {
 			What:   fmt.Sprintf("%s needs %s, and nothing answers: the program does not start", who(m.Needs), m.Name),
 			Advice: fmt.Sprintf("add the library that has %s to the build inputs of %s", m.Name, who(m.Needs)),
 		}
+		if len(m.Needs) > 0 && m.Needs[0].From.Opened != nil {
+			f.What = fmt.Sprintf("%s needs %s, and nothing answers: opening %s fails", who(m.Needs), m.Name,
+				m.Needs[0].From.Opened.Name)
+		}
 		if len(m.Needs) == 0 {
 			f.What = fmt.Sprintf("the program's loader %s is not there: the program does not start", m.Name)
 			f.Advice = "name the root that has it (--root), or build against a C library in the store"

@@ -10,6 +10,7 @@ import (
 // musl (ldso/dynlink.c, 1.2.5) searches in its own way: run paths of both kinds are inherited from
 // every loader, a soname is never read, and neither class nor machine is looked at.
 var muslOrder = []source{
+	(*process).libraryPath, // LD_LIBRARY_PATH goes first
 	(*process).muslChain,
 	(*process).muslDefaults,
 }
@@ -28,10 +29,9 @@ func (p *process) resolveMusl(n *Need) error {
 	if i, ok := p.names[n.Name]; ok && !strings.Contains(n.Name, "/") && i > 0 {
 		p.answer(n, p.all[i], RuleLoadedName)
 		n.Path = n.To.Path
-		p.own(n, n.Name)
 		return nil
 	}
-	hit, err := p.search(n.Name, n.From, &n.Tried)
+	hit, err := p.search(n.Name, n.by, n)
 	if err != nil {
 		return p.stop(n, err)
 	}
@@ -53,7 +53,7 @@ func (p *process) muslSelf(name string) bool {
 // takeMusl answers a need with a file that was opened. A later need finds it only by a name that
 // was searched for, the file's own: one opened by its path has no such name yet.
 func (p *process) takeMusl(n *Need, h hit) {
-	n.Rule, n.Path, n.Via = h.rule, h.path, h.via
+	n.found(h)
 	at := -1
 	for i, l := range p.all {
 		if l.Object == h.object && i > 0 {
@@ -62,34 +62,34 @@ func (p *process) takeMusl(n *Need, h hit) {
 		}
 	}
 	if at < 0 {
-		l := &Loaded{Object: h.object, Path: h.path, By: n}
+		l := &Loaded{Object: h.object, Path: h.path, By: n, parent: n.parent}
 		p.all = append(p.all, l)
 		at = len(p.all) - 1
 	}
 	n.To = p.all[at]
-	if !strings.Contains(n.Name, "/") {
-		n.Own, n.OwnPath, n.OwnRule = h.object, h.path, h.rule
-		if len(n.To.Names) == 0 {
-			p.rename(at, path.Base(n.To.Path))
-		}
+	if !strings.Contains(n.Name, "/") && len(n.To.Names) == 0 {
+		p.rename(at, path.Base(n.To.Path))
 	}
 }
 
 // muslChain is the run path of the requester, of who brought it, and so on to the program;
 // DT_RUNPATH where there is one, else DT_RPATH (ldso/dynlink.c: fixup_rpath).
 func (p *process) muslChain(by *Loaded, _ string) []list {
+	if by == nil {
+		return nil // a preload
+	}
 	s := &by.search
 	if s.split {
 		return s.runPath
 	}
 	s.split = true
-	for at := by; at != nil; at = at.loader() {
+	for at := by; at != nil; at = at.parent {
 		info := at.Object.Info
 		switch {
 		case info.HasRunPath:
-			s.runPath = append(s.runPath, list{RuleRunPath, at, p.muslList(info.RunPath, at)})
+			s.runPath = append(s.runPath, list{rule: RuleRunPath, via: at, places: p.muslList(info.RunPath, at)})
 		case info.HasRPath:
-			s.runPath = append(s.runPath, list{RuleRPath, at, p.muslList(info.RPath, at)})
+			s.runPath = append(s.runPath, list{rule: RuleRPath, via: at, places: p.muslList(info.RPath, at)})
 		}
 	}
 	return s.runPath

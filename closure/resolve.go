@@ -53,14 +53,6 @@ func ReadObject(root fs.FS, name string) (*Object, error) {
 	return object, nil
 }
 
-// storeDir is the store directory that the options mean.
-func (o *Options) storeDir() string {
-	if o.StoreDir == "" {
-		return "/nix/store"
-	}
-	return o.StoreDir
-}
-
 // enterStore resolves the folder of a path, and follows its last component for as long as that is
 // a link that stands outside the store.
 func (t *tree) enterStore(at, storeDir string) (string, error) {

@@ -13,10 +13,11 @@ type source func(p *process, by *Loaded, name string) []list
 // glibcOrder is the order of ld.so(8), which begins with what is loaded already ([process.loaded])
 // and with names that are paths ([process.direct]); glibc elf/dl-load.c: _dl_map_object.
 var glibcOrder = []source{
-	(*process).rpathChain, // DT_RPATH of the requester and of its loaders, unless it has DT_RUNPATH
-	(*process).ownRunPath, // DT_RUNPATH of the requester only
-	(*process).cached,     // ld.so.cache
-	(*process).defaults,   // the system directories, unless DF_1_NODEFLIB
+	(*process).rpathChain,  // DT_RPATH of the requester and of its loaders, unless it has DT_RUNPATH
+	(*process).libraryPath, // LD_LIBRARY_PATH
+	(*process).ownRunPath,  // DT_RUNPATH of the requester only
+	(*process).cached,      // ld.so.cache
+	(*process).defaults,    // the system directories, unless DF_1_NODEFLIB
 }
 
 // list is places of one origin. A place that goes wrong other than by being absent ends its list.
@@ -24,6 +25,7 @@ type list struct {
 	rule   Rule
 	via    *Loaded // whose list it is
 	places []place
+	others []place // what another processor would take before them
 }
 
 // place is one element of a list: a directory, or a whole path.
@@ -71,10 +73,9 @@ func (p *process) resolve(n *Need) error {
 	if i, rule := p.loaded(name); rule != RuleNone {
 		p.answer(n, p.all[i], rule)
 		n.Path = n.To.Path
-		p.own(n, name)
 		return nil
 	}
-	hit, err := p.search(name, n.From, &n.Tried)
+	hit, err := p.search(name, n.by, n)
 	if err != nil {
 		return p.stop(n, err)
 	}
@@ -134,10 +135,7 @@ type hit struct {
 // another name, that one gets the name; ld.so and the program have no file identity, the kernel
 // having mapped them (glibc elf/dl-load.c: _dl_map_object_from_fd).
 func (p *process) take(n *Need, name string, h hit) {
-	n.Rule, n.Path, n.Via = h.rule, h.path, h.via
-	if !strings.Contains(name, "/") {
-		n.Own, n.OwnPath, n.OwnRule = h.object, h.path, h.rule
-	}
+	n.found(h)
 	for i, l := range p.all {
 		if l.Object == h.object && l.By != nil {
 			n.To = l
@@ -145,30 +143,20 @@ func (p *process) take(n *Need, name string, h hit) {
 			return
 		}
 	}
-	n.To = &Loaded{Object: h.object, Path: h.path, By: n}
+	n.To = &Loaded{Object: h.object, Path: h.path, By: n, parent: n.parent}
 	p.create(n.To)
 	p.rename(len(p.all)-1, name)
 }
 
-// own says what the search alone would have found for a name that was loaded already.
-func (p *process) own(n *Need, name string) {
-	if name == "" || strings.Contains(name, "/") {
-		return
-	}
-	if h, err := p.search(name, n.From, nil); err == nil && h.object != nil {
-		n.Own, n.OwnPath, n.OwnRule = h.object, h.path, h.rule
-	}
-}
-
-// search looks for a name in the places that the search order gives, and notes those passed over
-// in tried unless it is nil.
-func (p *process) search(name string, by *Loaded, tried *[]Candidate) (hit, error) {
+// search looks for a name in the places that the search order gives, and notes in a need those
+// passed over unless it is nil.
+func (p *process) search(name string, by *Loaded, note *Need) (hit, error) {
 	if strings.Contains(name, "/") {
-		return p.searchList(p.direct(name), "", tried)
+		return p.searchList(p.direct(name), "", note)
 	}
 	for _, source := range p.order {
 		for _, list := range source(p, by, name) {
-			h, err := p.searchList(list, name, tried)
+			h, err := p.searchList(list, name, note)
 			if h.object != nil || err != nil {
 				return h, err
 			}
@@ -181,26 +169,61 @@ func (p *process) search(name string, by *Loaded, tried *[]Candidate) (hit, erro
 // 30,000; a file made to be slow can ask for any number.
 const maxProbes = 1 << 22
 
-func (p *process) searchList(l list, name string, tried *[]Candidate) (hit, error) {
+func (p *process) searchList(l list, name string, note *Need) (hit, error) {
 	if p.probes += len(l.places); p.probes > maxProbes {
 		return hit{}, &ProgramError{Path: p.m.Program().Path, Why: "asks for more searches than any program needs"}
 	}
-	for _, place := range l.places {
-		object, pass, err := p.try(place, name)
-		if err != nil {
-			return hit{}, err
+	if note != nil {
+		p.varies(note, l, l.others, name)
+	}
+	for i := range l.places {
+		place := &l.places[i]
+		h, err := p.searchSubdirs(l, place, name, note)
+		if h.object != nil || err != nil {
+			return h, err
 		}
-		if object != nil {
-			return hit{object, place.path(name), l.rule, l.via}, nil
+		h, ends, err := p.searchPlace(l, place, name, note)
+		if h.object != nil || err != nil {
+			return h, err
 		}
-		if tried != nil {
-			*tried = append(*tried, Candidate{place.path(name), l.rule, pass.why, pass.object})
-		}
-		if pass.endsList {
+		if ends {
 			break
 		}
 	}
 	return hit{}, nil
+}
+
+// searchSubdirs looks into the directories for this processor inside a search directory.
+func (p *process) searchSubdirs(l list, pl *place, name string, note *Need) (hit, error) {
+	s := p.subdirs(pl)
+	if s == nil {
+		return hit{}, nil
+	}
+	for i := range s.taken {
+		h, _, err := p.searchPlace(l, &s.taken[i], name, note)
+		if h.object != nil || err != nil {
+			return h, err
+		}
+	}
+	if note != nil {
+		p.varies(note, l, s.others, name)
+	}
+	return hit{}, nil
+}
+
+// searchPlace looks into one place; ends says that the rest of its list is skipped.
+func (p *process) searchPlace(l list, pl *place, name string, note *Need) (h hit, ends bool, err error) {
+	object, pass, err := p.try(*pl, name)
+	if err != nil {
+		return hit{}, false, err
+	}
+	if object != nil {
+		return hit{object, pl.path(name), l.rule, l.via}, false, nil
+	}
+	if note != nil {
+		note.Tried = append(note.Tried, Candidate{pl.path(name), l.rule, pass.why, pass.object})
+	}
+	return hit{}, pass.endsList, nil
 }
 
 // path is the text by which a place's file is opened.
@@ -221,6 +244,9 @@ func (p *process) direct(name string) list {
 	return list{rule: RuleDirect, places: []place{pl}}
 }
 
+// libraryPath is LD_LIBRARY_PATH.
+func (p *process) libraryPath(*Loaded, string) []list { return p.env }
+
 // rpathChain is DT_RPATH of the requester, of who brought it, and so on up to the program. Each
 // one's counts only when it has no DT_RUNPATH; the requester's DT_RUNPATH turns all of it off.
 func (p *process) rpathChain(by *Loaded, _ string) []list { return p.paths(by).rpath }
@@ -234,12 +260,17 @@ func (p *process) paths(l *Loaded) *searchPaths {
 	}
 	s.split = true
 	if info := l.Object.Info; info.HasRunPath {
-		s.runPath = []list{{RuleRunPath, l, p.pathList(info.RunPath, l)}}
+		s.runPath = []list{{rule: RuleRunPath, via: l, places: p.pathList(info.RunPath, l, ":")}}
 		return s
 	}
-	for at := l; at != nil; at = at.loader() {
+	program := p.m.Program()
+	for at := l; at != nil; at = at.parent {
 		s.rpath = append(s.rpath, p.rpath(at)...)
+		if at == program {
+			return s
+		}
 	}
+	s.rpath = append(s.rpath, p.rpath(program)...) // opened at run time
 	return s
 }
 
@@ -249,15 +280,7 @@ func (p *process) rpath(l *Loaded) []list {
 	if !info.HasRPath || info.HasRunPath {
 		return nil
 	}
-	return []list{{RuleRPath, l, p.pathList(info.RPath, l)}}
-}
-
-// loader is who brought an object; nil for the program and for ld.so (glibc: l_loader).
-func (l *Loaded) loader() *Loaded {
-	if l.By == nil {
-		return nil
-	}
-	return l.By.From
+	return []list{{rule: RuleRPath, via: l, places: p.pathList(info.RPath, l, ":")}}
 }
 
 // defaults are the directories compiled into the loader (glibc: rtld_search_dirs).

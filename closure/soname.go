@@ -24,16 +24,20 @@ func (j *judge) sameSoname() error {
 // robbed reports whether a need gets another file than the one that a run path names for it. What
 // only the loader's own directories would have given was nobody's wish.
 func robbed(n *Need) bool {
-	named := n.OwnRule == RuleRPath || n.OwnRule == RuleRunPath
-	return named && n.To != nil && n.Own != nil && n.Own != n.To.Object
+	if n.To == nil {
+		return false
+	}
+	own, _, rule := n.Own()
+	named := rule == RuleRPath || rule == RuleRunPath
+	return named && own != nil && own != n.To.Object
 }
 
 // otherCopies are the files that some needs for one name would have got, by path.
 func otherCopies(needs []*Need) []*Object {
 	var others []*Object
 	for _, n := range needs {
-		if robbed(n) && !slices.Contains(others, n.Own) {
-			others = append(others, n.Own)
+		if own, _, _ := n.Own(); robbed(n) && !slices.Contains(others, own) {
+			others = append(others, own)
 		}
 	}
 	slices.SortFunc(others, func(a, b *Object) int { return strings.Compare(a.Path, b.Path) })
@@ -58,7 +62,8 @@ func (j *judge) clash(needs []*Need, others []*Object) error {
 	for _, o := range others {
 		wants := wanting(needs, o)
 		losers = append(losers, wants...)
-		f.Copies = append(f.Copies, Copy{Object: o, Path: wants[0].OwnPath, Chains: chains(wants)})
+		_, at, _ := wants[0].Own()
+		f.Copies = append(f.Copies, Copy{Object: o, Path: at, Chains: chains(wants)})
 	}
 	f.What = fmt.Sprintf("%s brings %s of %s first, so %s gets that one and not the one of %s",
 		bringer(kept), first.Name, j.place(kept.Path), who(losers), j.places(f.Copies[1:]))
@@ -86,7 +91,7 @@ func keptCopy(kept *Loaded, needs []*Need) Copy {
 func wanting(needs []*Need, o *Object) []*Need {
 	var wants []*Need
 	for _, n := range needs {
-		if n.Own == o {
+		if own, _, _ := n.Own(); own == o {
 			wants = append(wants, n)
 		}
 	}

@@ -22,12 +22,11 @@ func (p *process) start() bool {
 	if p.opts.Loader != nil {
 		p.m.Loader = *p.opts.Loader
 	}
-	p.order = glibcOrder
-	if p.m.Loader.Kind == LoaderMusl {
-		p.order = muslOrder
-	} else {
-		p.name(0, "") // the program's name is empty: an empty DT_NEEDED is itself
+	if l := &p.m.Loader; l.Platform == "" && p.opts.HWCaps != nil {
+		l.Platform = platformOf(info, p.opts.HWCaps)
 	}
+	p.cpu = learnProcessor(&p.m.Loader, info, p.opts.HWCaps)
+	p.setOrder()
 	for _, dir := range p.m.Loader.DefaultDirs {
 		dir = strings.TrimRight(dir, "/") + "/"
 		p.system = append(p.system, place{text: dir, dir: p.directory(dir)})
@@ -42,6 +41,23 @@ func (p *process) start() bool {
 		}
 	}
 	return true
+}
+
+// setOrder sets the order of search and what LD_LIBRARY_PATH adds to it. Its tokens are expanded for
+// the program.
+func (p *process) setOrder() {
+	env := list{rule: RuleLibraryPath}
+	if p.m.Loader.Kind == LoaderMusl {
+		p.order = muslOrder
+		env.places = p.muslPlaces(p.opts.LibraryPath)
+	} else {
+		p.order = glibcOrder
+		p.name(0, "") // the program's name is empty: an empty DT_NEEDED is itself
+		env.places = p.pathList(p.opts.LibraryPath, p.m.Program(), ":;")
+	}
+	if env.places != nil {
+		p.env = []list{env}
+	}
 }
 
 // libraryInterp is the loader that ldd would take for a library, which names none: that of its

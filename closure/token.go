@@ -72,16 +72,26 @@ func origin(path string) string {
 	return path[:max(i, 0)]
 }
 
-// pathList splits a DT_RPATH or DT_RUNPATH into places (glibc elf/dl-load.c: fillin_rpath): an
+// cutAny cuts at the first of some separators.
+func cutAny(s, separators string) (before, after string, found bool) {
+	if i := strings.IndexAny(s, separators); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
+}
+
+// pathList splits a DT_RPATH or DT_RUNPATH, or at other separators LD_LIBRARY_PATH, into places (glibc elf/dl-load.c: fillin_rpath): an
 // empty element is the current directory, trailing slashes are cut, duplicates are dropped, and so
 // is an element whose token has no value.
-func (p *process) pathList(s string, by *Loaded) []place {
+func (p *process) pathList(s string, by *Loaded, separators string) []place {
 	if s == "" {
 		return nil // glibc decompose_rpath: an empty list has no directories
 	}
 	var places []place
 	seen := map[string]bool{}
-	for _, element := range strings.Split(s, ":") {
+	for rest, more := s, true; more; {
+		var element string
+		element, rest, more = cutAny(rest, separators)
 		dir, unknown := p.expand(element, by)
 		switch {
 		case unknown != "":

@@ -41,7 +41,11 @@ func (p *process) try(pl place, name string) (*Object, pass, error) {
 	if p.m.Loader.Kind == LoaderMusl {
 		return object, pass{}, nil // musl looks at neither class nor machine
 	}
-	if why := p.foreign(object.Info); why != "" {
+	why := p.foreign(object.Info)
+	if why == "" && p.m.Loader.does(abiTags) && otherSystem(object.Info) {
+		why = "made for another system than Linux (NT_GNU_ABI_TAG)"
+	}
+	if why != "" {
 		return nil, pass{why: why, object: object}, nil
 	}
 	if err := p.loadable(object.Info); err != nil {
@@ -83,7 +87,7 @@ func (p *process) absent(pl place, err error) pass {
 		return pass{why: "permission denied"}
 	case errors.Is(err, syscall.ENOTDIR):
 		// glibc: goes on from 2.39.
-		return pass{why: "not a directory", endsList: p.m.Loader.Kind == LoaderGlibc && !p.m.Loader.atLeast(2, 39)}
+		return pass{why: "not a directory", endsList: p.m.Loader.Kind == LoaderGlibc && !p.m.Loader.does(notDirGoesOn)}
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		return pass{why: "name too long", endsList: p.m.Loader.Kind == LoaderGlibc}
 	case errors.Is(err, syscall.ELOOP):
@@ -148,6 +152,17 @@ func (p *process) foreign(info *elfpatch.Info) string {
 		return "other floating-point ABI"
 	}
 	return ""
+}
+
+// otherSystem reports whether NT_GNU_ABI_TAG names another system than Linux, whose word is 0
+// (glibc 2.35 elf/dl-load.c: open_verify). Which kernel it asks for is up to the machine.
+func otherSystem(info *elfpatch.Info) bool {
+	for _, n := range info.Notes {
+		if n.Name == "GNU" && n.Type == 1 && len(n.Desc) == 16 {
+			return string(n.Desc[:4]) != "\x00\x00\x00\x00"
+		}
+	}
+	return false
 }
 
 // loadable is what glibc wants of a file for its own machine before it maps it (elf/dl-load.c:

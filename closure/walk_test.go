@@ -245,13 +245,14 @@ func TestOwn(t *testing.T) {
 		"/two/libx.so": lib("", ""),
 	}, "/bin/prog")
 	n := c.LinkMaps[0].NeedsOf(c.LinkMaps[0].Loaded[2])[0]
-	if n.To.Path != "/one/libx.so" || n.Own == nil || n.OwnPath != "/two/libx.so" || n.OwnRule != closure.RuleRunPath {
+	if own, ownPath, ownRule := n.Own(); n.To.Path != "/one/libx.so" || own == nil || ownPath != "/two/libx.so" || ownRule != closure.RuleRunPath {
 		t.Errorf("got %+v", n)
 	}
 	if got := n.Why(); got != "already loaded, by name" {
 		t.Errorf("got %q", got)
 	}
-	if by := n.To.By; by.Own != n.To.Object || by.Why() != "DT_RUNPATH of /lib/liba.so" {
+	by := n.To.By
+	if own, _, _ := by.Own(); own != n.To.Object || by.Why() != "DT_RUNPATH of /lib/liba.so" {
 		t.Errorf("got %+v, %s", by, by.Why())
 	}
 	if got := closure.Chain(n); len(got) != 2 || got[0].Name != "libb.so" || got[1] != n {

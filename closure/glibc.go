@@ -1,0 +1,28 @@
+package closure
+
+// change is something that glibc's loader does from one minor version of glibc 2 on, or up to one.
+type change struct{ from, until int }
+
+// What changed in glibc's loader between 2.31 and 2.43, as far as it decides what is mapped. A
+// loader whose version is not known counts as 2.40.
+var (
+	// hwcapsDirs: glibc-hwcaps/<level>/ in every search directory and in ld.so.cache.
+	hwcapsDirs = change{from: 33}
+	// abiTags: a file whose NT_GNU_ABI_TAG names another system is passed over.
+	abiTags = change{until: 36}
+	// legacyDirs: tls/, platform and hwcap directories, and their entries in ld.so.cache.
+	legacyDirs = change{until: 37}
+	// notDirGoesOn: ENOTDIR is as good as ENOENT; before, it ends the list.
+	notDirGoesOn = change{from: 39}
+	// interpListed: ld.so is on the list even where no need put it there.
+	interpListed = change{from: 41}
+)
+
+// does reports whether the loader is one of glibc that has a change.
+func (l *Loader) does(c change) bool {
+	minor := l.Version[1]
+	if l.Version == [2]int{} {
+		minor = 40
+	}
+	return l.Kind == LoaderGlibc && minor >= c.from && (c.until == 0 || minor < c.until)
+}

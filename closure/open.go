@@ -1,0 +1,86 @@
+package closure
+
+import (
+	"fmt"
+	"slices"
+)
+
+// open opens at run time what the options say of this process (glibc elf/dl-open.c:
+// dl_open_worker). A library that is not found is no error: the program sees dlopen fail.
+func (p *process) open(asked string) error {
+	for _, o := range p.opts.Opened {
+		if o.Program != "" && o.Program != asked && o.Program != p.m.Program().Path {
+			continue
+		}
+		by := p.called(o.By)
+		if by == nil && o.Program == "" {
+			continue
+		}
+		if by == nil {
+			return fmt.Errorf("%s: opens %s, but is no object in the process of %s", o.By, o.Name, asked)
+		}
+		if err := p.openOne(o, by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// called finds an object of the process by a path, a needed name or a soname.
+func (p *process) called(name string) *Loaded {
+	if name == "" {
+		return p.m.Program()
+	}
+	for _, l := range p.all {
+		if l.Path == name || l.Object.Path == name || l.Object.Info.Soname == name || slices.Contains(l.Names, name) {
+			return l
+		}
+	}
+	return nil
+}
+
+// openOne opens one library: its name is searched for the caller, which it does not get for its
+// loader, so that its own needs see the program's DT_RPATH but none of the caller's (glibc
+// elf/dl-load.c: _dl_map_object, __RTLD_CALLMAP). musl searches as the program does, whoever calls.
+func (p *process) openOne(o Opened, by *Loaded) error {
+	n := &Need{Name: o.Name, From: by, by: by, process: p}
+	if p.m.Loader.Kind == LoaderMusl {
+		n.by, n.parent = p.m.Program(), p.m.Program()
+	}
+	at := &Open{Opened: o, Need: n}
+	p.m.Opened = append(p.m.Opened, at)
+	created := len(p.all)
+	at.Err = p.resolve(n)
+	if at.Err == nil && n.To != nil {
+		s := &scope{process: p}
+		s.add(n.To)
+		at.Err = s.load()
+		at.Scope = s.list
+	}
+	for _, l := range p.all[created:] {
+		l.Opened = at
+	}
+	if _, stops := at.Err.(*LoadError); at.Err != nil && !stops {
+		return at.Err
+	}
+	return nil
+}
+
+// opened finds what a process opens at run time and does not get.
+func (j *judge) opened() error {
+	for _, o := range j.m.Opened {
+		f := Finding{Kind: KindMissing, Severity: Warning, Name: o.Name,
+			Copies: []Copy{{Path: o.Name, Chains: chains([]*Need{o.Need}), Tried: o.Need.Tried}}}
+		switch {
+		case o.Err != nil:
+			f.What = fmt.Sprintf("%s opens %s at run time, which fails: %v", who([]*Need{o.Need}), o.Name, o.Err)
+		case o.Need.To == nil:
+			f.What = fmt.Sprintf("%s opens %s at run time, and nothing answers", who([]*Need{o.Need}), o.Name)
+			f.Advice = "put the library where its caller's run path leads, or leave out the feature that opens it"
+		default:
+			continue
+		}
+		j.add(f)
+	}
+	return nil
+}
