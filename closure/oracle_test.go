@@ -27,8 +27,12 @@ type trace struct {
 }
 
 // loadOrder asks the real loader. sysroot is "" for this machine's own files.
-func loadOrder(program, sysroot string) (trace, error) {
-	args := []string{program}
+func loadOrder(program, sysroot string, env ...string) (trace, error) {
+	var args []string
+	for _, v := range env {
+		args = append(args, "-e", v)
+	}
+	args = append(args, program)
 	if sysroot != "" {
 		args = append(args, sysroot)
 	}
@@ -175,13 +179,18 @@ func compare(t *testing.T, root fs.FS, sysroot string, programs []string) {
 }
 
 func compareOne(root fs.FS, sysroot, program string) (objects int, err error) {
-	c, err := closure.Walk(root, []string{program}, closure.Options{})
+	return compareGiven(root, sysroot, program, closure.Options{}, nil)
+}
+
+// compareGiven does so with options, which are env to the loader.
+func compareGiven(root fs.FS, sysroot, program string, opts closure.Options, env []string) (objects int, err error) {
+	c, err := closure.Walk(root, []string{program}, opts)
 	if err != nil {
 		return 0, err
 	}
 	m := c.LinkMaps[0]
 	// The oracle starts a program of this machine by its real path.
-	want, err := loadOrder(program, sysroot)
+	want, err := loadOrder(program, sysroot, env...)
 	if err != nil {
 		return 0, err
 	}
