@@ -51,6 +51,7 @@ type app struct {
 	rawOut  io.Writer // standard output, for a bundle; Stdout goes there through a buffer
 	rootDir string    // --root
 	json    bool      // --json
+	given   closure.Options
 }
 
 const (
@@ -110,7 +111,7 @@ and names what the dynamic loader will mix up before it ships.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&a.rootDir, "root", "/", "directory that holds nix/store: programs and all files are looked up inside it")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.inspectCommand())
+	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.inspectCommand())
 	return root
 }
 
@@ -153,6 +154,6 @@ func (a *app) walk(args []string) (fs.FS, *closure.Closure, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := closure.Walk(root, programs, closure.Options{})
+	c, err := closure.Walk(root, programs, a.given)
 	return root, c, err
 }

@@ -47,6 +47,7 @@ Silence and status 0 mean that every object gets the copies it was linked with.
 			return err
 		},
 	}
+	a.addGiven(c)
 	a.addJSON(c)
 	return c
 }

@@ -25,6 +25,7 @@ that nothing answers is "not found", and the status is then 3.
 			return a.printLinkMaps(args, printLdd)
 		},
 	}
+	a.addGiven(c)
 	a.addJSON(c)
 	return c
 }
@@ -43,6 +44,7 @@ printed once, where the loader first loads it.
 			return a.printLinkMaps(args, printTree)
 		},
 	}
+	a.addGiven(c)
 	a.addJSON(c)
 	return c
 }
@@ -93,6 +95,7 @@ func lddLines(m *closure.LinkMap) []line {
 	}
 	for _, n := range m.Needs {
 		switch {
+		case n.From.Opened != nil: // after the start
 		case n.To != nil && !listed[n.To]:
 			upTo(n.To)
 		case n.To == nil && !missing[n.Name]:
@@ -127,7 +130,7 @@ func printLdd(w io.Writer, m *closure.LinkMap) {
 
 func printTree(w io.Writer, m *closure.LinkMap) {
 	t := &treePrinter{w: w, needs: map[*closure.Loaded][]*closure.Need{}, loader: m.Interp}
-	for _, n := range m.Needs {
+	for _, n := range slices.Concat(m.Preloads, m.Needs) {
 		t.needs[n.From] = append(t.needs[n.From], n)
 	}
 	fmt.Fprintln(w, m.Asked)

@@ -1,0 +1,117 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+func (a *app) whyCommand() *cobra.Command {
+	limit := 0
+	c := &cobra.Command{
+		Use:   "why PROGRAM NAME",
+		Short: "Print every chain of needs that brings a library",
+		Long: `Print every chain of needs from a program to a library, the shortest first, with the rule that
+answers the last need. NAME is a path, a soname, a needed name, a file name, or a store path or its
+name, which stands for each library in it that is loaded. Status 1 means that nothing brings it.
+` + exitHelp,
+		Example: "  nixbundle why ./result/bin/sensor libprotobuf.so.32\n  nixbundle why ./result/bin/sensor protobuf",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usageError{errors.New("name a program and a library: " + c.UseLine())}
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if limit < 1 {
+				return usageError{errors.New("--limit is less than 1")}
+			}
+			return a.why(args[0], args[1], limit)
+		},
+	}
+	c.Flags().IntVar(&limit, "limit", 20, "how many chains to print for each library")
+	a.addGiven(c)
+	a.addJSON(c)
+	return c
+}
+
+func (a *app) why(program, name string, limit int) error {
+	_, c, err := a.walk([]string{program})
+	if err != nil {
+		return err
+	}
+	if err := c.Wrapper(); err != nil {
+		a.say(err) // the link map is right, but of the wrapper
+	}
+	var all []whyJSON
+	for _, m := range c.LinkMaps {
+		for _, r := range c.Why(m, name, limit) {
+			all = append(all, reasonJSON(m, r))
+			if !a.json {
+				printReason(a.Stdout, m, r)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("%s: nothing brings %s", program, name)
+	}
+	if a.json {
+		return a.printJSON(struct {
+			Reasons []whyJSON `json:"reasons"`
+		}{all})
+	}
+	return nil
+}
+
+func printReason(w io.Writer, m *closure.LinkMap, r closure.Reason) {
+	if r.Loaded == nil {
+		fmt.Fprintf(w, "%s: not found\n", r.Name)
+	} else {
+		fmt.Fprintln(w, r.Name)
+	}
+	for _, chain := range r.Chains {
+		fmt.Fprintf(w, "  %s [%v]\n", chainText(m.Asked, chain), chain[len(chain)-1].Rule)
+	}
+	switch {
+	case len(r.Chains) == 0:
+		fmt.Fprintln(w, "  the program's loader: no need brings it")
+	case r.Least:
+		fmt.Fprintf(w, "  and at least %d more\n", r.More)
+	case r.More > 0:
+		fmt.Fprintf(w, "  and %d more\n", r.More)
+	}
+}
+
+type whyJSON struct {
+	Program string          `json:"program"`
+	Path    string          `json:"path,omitempty"` // as opened; none for a name that nothing answers
+	Name    string          `json:"name"`
+	Chains  [][]whyLinkJSON `json:"chains"`
+	More    uint64          `json:"more"`
+	AtLeast bool            `json:"moreIsAtLeast"`
+}
+
+type whyLinkJSON struct {
+	Name string `json:"name"`
+	From string `json:"from"`
+	Rule string `json:"rule"`
+}
+
+func reasonJSON(m *closure.LinkMap, r closure.Reason) whyJSON {
+	j := whyJSON{Program: m.Asked, Name: r.Name, Chains: [][]whyLinkJSON{}, More: r.More, AtLeast: r.Least}
+	if r.Loaded != nil {
+		j.Path = r.Loaded.Path
+	}
+	for _, chain := range r.Chains {
+		links := []whyLinkJSON{}
+		for _, n := range chain {
+			links = append(links, whyLinkJSON{n.Name, n.From.Path, n.Rule.String()})
+		}
+		j.Chains = append(j.Chains, links)
+	}
+	return j
+}
