@@ -9,7 +9,10 @@ import (
 )
 
 func benchWalk(b *testing.B, programs ...string) {
-	root := os.DirFS("/")
+	root, err := closure.OpenRoot("/")
+	if err != nil {
+		b.Fatal(err)
+	}
 	b.ReportAllocs()
 	objects := 0
 	for b.Loop() {

@@ -84,11 +84,10 @@ type Need struct {
 	// the like) that come before the answer and that only a processor unlike Options.HWCaps gives.
 	Varies []Candidate
 
-	process  *process
-	by       *Loaded // in whose name it is searched; nil for a preload of musl
-	parent   *Loaded // whose run paths the object that it brings inherits
-	own      hit
-	ownKnown bool
+	process *process
+	by      *Loaded // in whose name it is searched; nil for a preload of musl
+	parent  *Loaded // whose run paths the object that it brings inherits
+	own     *hit    // what Own has found; nil when it was not asked
 }
 
 // Candidate is a place that was tried and not taken.

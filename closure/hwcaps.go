@@ -134,12 +134,19 @@ type subdirs struct{ taken, others []place }
 // subdirs gives those of a search directory that are there; nil for nearly every directory.
 func (p *process) subdirs(pl *place) *subdirs {
 	d := pl.dir
-	if d == nil || d.err != nil || len(p.cpu.names) == 0 || !p.mayVary(d) {
+	if d == nil || d.err != nil {
 		return nil
 	}
-	if s, ok := p.subs[pl.text]; ok {
-		return s
+	if d.process != p {
+		d.process, d.subs = p, nil
+		if p.mayVary(d) {
+			d.subs = p.findSubdirs(pl)
+		}
 	}
+	return d.subs
+}
+
+func (p *process) findSubdirs(pl *place) *subdirs {
 	s := &subdirs{}
 	add := func(list []place, name string) []place {
 		text := pl.text + name + "/"
@@ -157,22 +164,17 @@ func (p *process) subdirs(pl *place) *subdirs {
 	for _, name := range p.cpu.others {
 		s.others = add(s.others, name)
 	}
-	p.subs[pl.text] = s
 	return s
 }
 
-// mayVary reports whether a directory can have such directories inside; a list of its names that
-// has none of theirs says no.
+// mayVary reports whether a directory has such directories, or something of their names, inside.
 func (p *process) mayVary(d *directory) bool {
-	if !d.node.mode.IsDir() {
+	if !d.node.mode.IsDir() || len(p.cpu.names) == 0 {
 		return false
 	}
 	p.list(d.node)
-	if d.node.names == nil {
-		return true
-	}
 	for _, name := range p.cpu.names {
-		if _, ok := d.node.names[name]; ok {
+		if _, err := p.kid(d.node, name); err == nil {
 			return true
 		}
 	}

@@ -12,7 +12,35 @@ import (
 // ldCache is the ld.so.cache of one root: the paths of each soname for each kind of machine.
 type ldCache struct {
 	why     string // why it gives nothing
-	entries map[string][]ldCacheEntry
+	entries ldEntries
+}
+
+// ldEntries are the entries of a cache. Those of one name stand together in the file, and only those
+// does the loader see (glibc elf/dl-cache.c: search_cache).
+type ldEntries struct {
+	all  []ldCacheEntry
+	runs map[string]ldRun
+}
+
+type ldRun struct{ from, to int32 }
+
+func (e *ldEntries) of(name string) []ldCacheEntry {
+	r := e.runs[name]
+	return e.all[r.from:r.to]
+}
+
+func (e *ldEntries) add(name string, entry ldCacheEntry) {
+	r, ok := e.runs[name]
+	at := int32(len(e.all))
+	switch {
+	case !ok:
+		e.runs[name] = ldRun{at, at + 1}
+	case r.to == at:
+		e.runs[name] = ldRun{r.from, at + 1}
+	default:
+		return
+	}
+	e.all = append(e.all, entry)
 }
 
 type ldCacheEntry struct {
@@ -36,31 +64,31 @@ const (
 // parseLdCache decodes a cache file in the format of glibc 2.2 and later (glibc
 // sysdeps/generic/dl-cache.h: struct cache_file_new), alone or behind the one before it. Every
 // offset is checked: the file is data of the root. ok is false when it is no such file.
-func parseLdCache(data []byte, order binary.ByteOrder) (entries map[string][]ldCacheEntry, ok bool) {
+func parseLdCache(data []byte, order binary.ByteOrder) (entries ldEntries, ok bool) {
 	if bytes.HasPrefix(data, []byte(oldMagic)) && len(data) >= oldHeader {
 		n := uint64(order.Uint32(data[12:]))
 		end := (oldHeader + n*oldEntry + 7) &^ 7
 		if end > uint64(len(data)) {
-			return nil, false
+			return ldEntries{}, false
 		}
 		data = data[end:]
 	}
 	if len(data) < newHeader || !bytes.HasPrefix(data, []byte(newMagic)) {
-		return nil, false
+		return ldEntries{}, false
 	}
 	const endianMask, little, big = 3, 2, 3 // u8 flags; 0 where old ldconfig did not say
 	if e := data[28] & endianMask; e == little && order != binary.LittleEndian || e == big && order != binary.BigEndian {
-		return nil, false
+		return ldEntries{}, false
 	}
-	n := uint64(order.Uint32(data[20:]))
+	n, text := uint64(order.Uint32(data[20:])), string(data)
 	if newHeader+n*newEntry > uint64(len(data)) {
-		return nil, false
+		return ldEntries{}, false
 	}
-	subdirs := cacheSubdirs(data, order)
-	entries = make(map[string][]ldCacheEntry, n)
+	subdirs := cacheSubdirs(data, text, order)
+	entries = ldEntries{make([]ldCacheEntry, 0, n), make(map[string]ldRun, n)}
 	for table := data[newHeader : newHeader+n*newEntry]; len(table) > 0; table = table[newEntry:] {
-		key, okKey := cString(data, order.Uint32(table[4:]))
-		value, okValue := cString(data, order.Uint32(table[8:]))
+		key, okKey := cString(text, order.Uint32(table[4:]))
+		value, okValue := cString(text, order.Uint32(table[8:]))
 		e := ldCacheEntry{flags: order.Uint32(table), path: value, hwcap: order.Uint64(table[16:])}
 		if e.hwcap&hwcapNamed != 0 {
 			if i := uint64(uint32(e.hwcap)); i < uint64(len(subdirs)) {
@@ -69,22 +97,22 @@ func parseLdCache(data []byte, order binary.ByteOrder) (entries map[string][]ldC
 			okKey = okKey && e.subdir != ""
 		}
 		if okKey && okValue {
-			entries[key] = append(entries[key], e)
+			entries.add(key, e)
 		}
 	}
 	return entries, true
 }
 
-func cString(data []byte, off uint32) (string, bool) {
-	if uint64(off) >= uint64(len(data)) {
+func cString(text string, off uint32) (string, bool) {
+	if uint64(off) >= uint64(len(text)) {
 		return "", false
 	}
-	rest := data[off:]
-	i := bytes.IndexByte(rest[:min(len(rest), maxPath)], 0)
+	rest := text[off:]
+	i := strings.IndexByte(rest[:min(len(rest), maxPath)], 0)
 	if i < 0 {
 		return "", false
 	}
-	return string(rest[:i]), true
+	return rest[:i], true
 }
 
 // cacheFlags are the values of an entry's flags that a machine's loader takes (glibc
@@ -155,7 +183,7 @@ func (p *process) cached(by *Loaded, name string) []list {
 		order = binary.BigEndian
 	}
 	c := p.cache(file, order)
-	e, others := p.cacheEntry(c.entries[name], cacheFlags(program))
+	e, others := p.cacheEntry(c.entries.of(name), cacheFlags(program))
 	l := list{rule: RuleCache}
 	for _, other := range others {
 		l.others = append(l.others, place{text: other.path})

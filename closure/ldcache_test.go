@@ -70,11 +70,11 @@ func TestLdCache(t *testing.T) {
 		"behind old": {behindOld(little), binary.LittleEndian},
 	} {
 		entries, ok := parseLdCache(test.file, test.order)
-		if !ok || len(entries["liba.so.1"]) != 2 || len(entries["libb.so.1"]) != 1 {
+		if !ok || len(entries.of("liba.so.1")) != 2 || len(entries.of("libb.so.1")) != 1 {
 			t.Errorf("%s: got %v, %v", name, entries, ok)
 			continue
 		}
-		if e := entries["liba.so.1"][1]; e.flags != 0xa03 || e.path != "/lib/aarch64/liba.so.1" {
+		if e := entries.of("liba.so.1")[1]; e.flags != 0xa03 || e.path != "/lib/aarch64/liba.so.1" {
 			t.Errorf("%s: got %+v", name, e)
 		}
 	}
@@ -112,10 +112,7 @@ func FuzzLdCache(f *testing.F) {
 		}
 		entries, _ := parseLdCache(data, order)
 		// The table cannot hold more than the file has room for.
-		n := 0
-		for _, e := range entries {
-			n += len(e)
-		}
+		n := len(entries.all)
 		if n*newEntry > len(data) {
 			t.Errorf("%d entries of %d bytes", n, len(data))
 		}

@@ -16,7 +16,7 @@ const (
 
 // cacheSubdirs reads the names of glibc-hwcaps directories out of a cache's extensions (glibc
 // sysdeps/generic/dl-cache.h: struct cache_extension, cache_extension_tag_glibc_hwcaps).
-func cacheSubdirs(data []byte, order binary.ByteOrder) []string {
+func cacheSubdirs(data []byte, text string, order binary.ByteOrder) []string {
 	const hwcapsTag, sectionSize = 1, 16
 	at := uint64(order.Uint32(data[32:]))
 	if at == 0 || at+8 > uint64(len(data)) || order.Uint32(data[at:]) != extMagic {
@@ -31,7 +31,7 @@ func cacheSubdirs(data []byte, order binary.ByteOrder) []string {
 			continue
 		}
 		for list := data[off : off+size]; len(list) >= 4; list = list[4:] {
-			name, _ := cString(data, order.Uint32(list))
+			name, _ := cString(text, order.Uint32(list))
 			names = append(names, name)
 		}
 	}

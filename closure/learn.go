@@ -2,7 +2,6 @@ package closure
 
 import (
 	"bytes"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -17,7 +16,7 @@ const maxLoader = 16 << 20
 // the text of its PT_INTERP.
 func learn(text []byte, interp string, info *elfpatch.Info) Loader {
 	l := usual(interp, info)
-	l.Version = version(glibcVersion.FindSubmatch(text))
+	l.Version = version(text)
 	if dirs := systemDirs(text); dirs != nil {
 		l.DefaultDirs = dirs
 		l.Lib = libToken(dirs)
@@ -31,14 +30,30 @@ func learn(text []byte, interp string, info *elfpatch.Info) Loader {
 	return l
 }
 
-// "ld.so (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36." (glibc elf/rtld.c)
-var glibcVersion = regexp.MustCompile(`ld\.so \([^)\x00]*\) \w+ release version ([0-9]+)\.([0-9]+)`)
-
-func version(m [][]byte) (v [2]int) {
-	for i := 1; i < len(m); i++ {
-		v[i-1], _ = strconv.Atoi(string(m[i]))
+// version finds "ld.so (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36." (glibc elf/rtld.c).
+func version(text []byte) (v [2]int) {
+	const most = 256
+	for {
+		_, after, found := bytes.Cut(text, []byte("ld.so ("))
+		if !found {
+			return v
+		}
+		text = after
+		line, _, _ := bytes.Cut(after[:min(len(after), most)], []byte{0})
+		_, number, found := strings.Cut(string(line), " release version ")
+		if !found {
+			continue
+		}
+		major, rest, _ := strings.Cut(number, ".")
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		var err [2]error
+		v[0], err[0] = strconv.Atoi(major)
+		v[1], err[1] = strconv.Atoi(rest[:digits])
+		if err == [2]error{} {
+			return v
+		}
+		v = [2]int{}
 	}
-	return v
 }
 
 // systemDirs finds the system_dirs array of glibc (elf/dl-load.c, SYSTEM_DIRS): the first run of

@@ -53,7 +53,7 @@ func (p *process) muslSelf(name string) bool {
 // takeMusl answers a need with a file that was opened. A later need finds it only by a name that
 // was searched for, the file's own: one opened by its path has no such name yet.
 func (p *process) takeMusl(n *Need, h hit) {
-	n.found(h)
+	n.Rule, n.Path, n.Via = h.rule, h.path, h.via
 	at := -1
 	for i, l := range p.all {
 		if l.Object == h.object && i > 0 {

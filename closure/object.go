@@ -13,6 +13,7 @@ import (
 type objects struct {
 	*tree
 	bySize map[int64][]known
+	reader elfpatch.Reader
 }
 
 // known is an object and the identity of its file.
@@ -45,11 +46,11 @@ func (o *objects) read(n *node) (*Object, error) {
 	size := st.Size()
 	// glibc and musl compare st_dev and st_ino; a root that has none goes by the resolved path.
 	for _, k := range o.bySize[size] {
-		if os.SameFile(k.stat, st) {
+		if sameFile(k.stat, st) {
 			return k.object, nil
 		}
 	}
-	info, err := elfpatch.Read(f, size)
+	info, err := o.reader.Read(f, size)
 	if err != nil {
 		return nil, &unreadable{head: head(f), err: err}
 	}
@@ -62,6 +63,14 @@ func (o *objects) read(n *node) (*Object, error) {
 	}
 	o.bySize[size] = append(o.bySize[size], known{object, st})
 	return object, nil
+}
+
+// sameFile reports whether two descriptions are of one file.
+func sameFile(a, b fs.FileInfo) bool {
+	if known, ok := a.(interface{ same(fs.FileInfo) bool }); ok {
+		return known.same(b)
+	}
+	return os.SameFile(a, b)
 }
 
 // rootFile is what a root's files must be able to do.

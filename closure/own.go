@@ -7,9 +7,9 @@ import "strings"
 // nil when the search would have found nothing, and when the name has a slash. It is looked up when
 // it is first asked for, in the root of the walk; not for concurrent use.
 func (n *Need) Own() (o *Object, path string, by Rule) {
-	if !n.ownKnown {
-		n.ownKnown = true
-		n.own = n.process.own(n)
+	if n.own == nil {
+		h := n.process.own(n)
+		n.own = &h
 	}
 	return n.own.object, n.own.path, n.own.rule
 }
@@ -20,6 +20,9 @@ func (p *process) own(n *Need) hit {
 	if p.m.Loader.Kind == LoaderGlibc {
 		name, _ = p.expand(n.Name, n.From)
 	}
+	if n.Rule.Searched() && name != "" && !strings.Contains(name, "/") {
+		return hit{n.To.Object, n.Path, n.Rule, n.Via}
+	}
 	if n.To == nil || name == "" || strings.Contains(name, "/") || n.Rule == RuleInterp && p.m.Loader.Kind == LoaderMusl {
 		return hit{}
 	}
@@ -28,13 +31,4 @@ func (p *process) own(n *Need) hit {
 		return hit{}
 	}
 	return h
-}
-
-// found keeps what a search has opened for a need.
-func (n *Need) found(h hit) {
-	n.Rule, n.Path, n.Via = h.rule, h.path, h.via
-	n.ownKnown = true
-	if !strings.Contains(n.Name, "/") {
-		n.own = h
-	}
 }

@@ -3,6 +3,7 @@ package closure
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,9 @@ import (
 // OpenRoot opens a directory as the root of a walk: "/" for this machine, another one for a
 // foreign machine's files.
 func OpenRoot(dir string) (fs.FS, error) {
+	if root, ok := openHost(dir); ok {
+		return root, nil
+	}
 	if filepath.Clean(dir) == "/" {
 		return os.DirFS("/"), nil
 	}
@@ -24,11 +28,19 @@ func OpenRoot(dir string) (fs.FS, error) {
 	return r.FS(), nil
 }
 
+// lister is a root that knows quicker ways than io/fs has: what a name is and, of a link, where it
+// leads; and the names of a directory with their types, in no order, unless they are more than most.
+type lister interface {
+	kind(name string) (mode fs.FileMode, target string, err error)
+	names(name string, most int) (names map[string]fs.FileMode, ok bool, err error)
+}
+
 // tree is a root with what has been learnt of it. Links are resolved here, component by component,
 // so that an absolute link counts from the root and ".." stops at it.
 type tree struct {
-	fsys fs.FS
-	top  *node
+	fsys  fs.FS
+	quick lister // fsys, where it is one
+	top   *node
 }
 
 // node is one name of the tree.
@@ -41,6 +53,7 @@ type node struct {
 	kids   map[string]*node
 
 	listed bool                   // the directory has been read, or cannot be
+	probes int                    // how often a name was looked for before
 	names  map[string]fs.FileMode // its names; nil when it cannot be listed
 
 	opened  bool // for a regular file: it has been read, or cannot be
@@ -57,7 +70,8 @@ const (
 func newTree(fsys fs.FS) *tree {
 	top := &node{path: ".", mode: fs.ModeDir}
 	top.parent = top // path_resolution(7): the root's ".." is the root
-	return &tree{fsys: fsys, top: top}
+	quick, _ := fsys.(lister)
+	return &tree{fsys: fsys, quick: quick, top: top}
 }
 
 // walk resolves an absolute path inside the root, following links to the end.
@@ -127,13 +141,15 @@ func (t *tree) kid(dir *node, name string) (*node, error) {
 	if dir != t.top {
 		k.path = dir.path + "/" + name
 	}
-	if !known {
+	if !known && t.quick != nil {
+		k.mode, k.target, k.err = t.quick.kind(k.path)
+	} else if !known {
 		var st fs.FileInfo
 		if st, k.err = fs.Lstat(t.fsys, k.path); k.err == nil {
 			k.mode = st.Mode().Type()
 		}
 	}
-	if k.err == nil && k.mode&fs.ModeSymlink != 0 {
+	if k.err == nil && k.target == "" && k.mode&fs.ModeSymlink != 0 {
 		k.target, k.err = fs.ReadLink(t.fsys, k.path)
 	}
 	if dir.kids == nil {
@@ -146,8 +162,24 @@ func (t *tree) kid(dir *node, name string) (*node, error) {
 // list reads a directory once, so that a search for many names costs one pass over it. A directory
 // that may be entered but not listed is left to be probed.
 func (t *tree) list(dir *node) {
+	const manyProbes, few = 64, 128 // a large directory is not worth its list for a name or two
 	if dir.listed || !dir.mode.IsDir() {
 		return
+	}
+	if t.quick != nil {
+		most := few
+		if dir.probes++; dir.probes == manyProbes {
+			most = math.MaxInt
+		} else if dir.probes > 1 {
+			return
+		}
+		names, ok, err := t.quick.names(dir.path, most)
+		if dir.listed = ok || err != nil || most > few; ok || err != nil {
+			dir.names = names
+		}
+		if !dir.listed || ok || err != nil {
+			return
+		}
 	}
 	dir.listed = true
 	entries, err := fs.ReadDir(t.fsys, dir.path)

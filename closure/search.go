@@ -39,6 +39,9 @@ type place struct {
 type directory struct {
 	node *node
 	err  error
+
+	process *process // whose subdirs they are
+	subs    *subdirs
 }
 
 // directory resolves a search directory once.
@@ -135,7 +138,7 @@ type hit struct {
 // another name, that one gets the name; ld.so and the program have no file identity, the kernel
 // having mapped them (glibc elf/dl-load.c: _dl_map_object_from_fd).
 func (p *process) take(n *Need, name string, h hit) {
-	n.found(h)
+	n.Rule, n.Path, n.Via = h.rule, h.path, h.via
 	for i, l := range p.all {
 		if l.Object == h.object && l.By != nil {
 			n.To = l

@@ -80,8 +80,7 @@ type process struct {
 	system  []place // the loader's own directories
 	env     []list  // LD_LIBRARY_PATH
 	cpu     processor
-	subs    map[string]*subdirs // by search directory
-	probes  int                 // places looked at
+	probes  int // places looked at
 }
 
 // linkMap computes the link map of one program.
@@ -93,7 +92,7 @@ func (w *walker) linkMap(path string) (*LinkMap, error) {
 	program := &Loaded{Object: object, Path: object.Path}
 	p := &process{
 		walker: w, m: &LinkMap{Asked: path, Loaded: []*Loaded{program}},
-		names: map[string]int{}, sonames: map[string]int{}, subs: map[string]*subdirs{},
+		names: map[string]int{}, sonames: map[string]int{},
 	}
 	p.create(program)
 	if !p.start() {

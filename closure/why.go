@@ -3,6 +3,7 @@ package closure
 import (
 	"math"
 	"path"
+	"slices"
 )
 
 // Reason is why one object is in a process.
@@ -125,8 +126,10 @@ func (c *chainFinder) reason(limit int) Reason {
 	byLength[far] = []*link{{at: c.from}}
 	steps := 0
 	for length := 0; length < len(byLength); length++ {
-		for i := 0; i < len(byLength[length]); i++ {
-			l := byLength[length][i]
+		for len(byLength[length]) > 0 { // the last first, so that one ends before others are begun
+			last := len(byLength[length]) - 1
+			l := byLength[length][last]
+			byLength[length] = byLength[length][:last]
 			if l.at == c.to {
 				if r.Chains = append(r.Chains, l.chain()); len(r.Chains) == limit {
 					r.More, r.Least = c.more(limit)
@@ -134,7 +137,7 @@ func (c *chainFinder) reason(limit int) Reason {
 				}
 				continue
 			}
-			for _, n := range c.out[l.at] {
+			for _, n := range slices.Backward(c.out[l.at]) {
 				if steps++; steps > maxSteps || l.has(n.To) {
 					continue
 				}
@@ -145,7 +148,6 @@ func (c *chainFinder) reason(limit int) Reason {
 				byLength[total] = append(byLength[total], &link{l, n, n.To, l.length + 1})
 			}
 		}
-		byLength[length] = nil
 	}
 	r.Least = steps > maxSteps
 	return r

@@ -80,25 +80,24 @@ type line struct{ name, path string }
 // lddLines is a link map as the loader's trace lists it: the objects in load order without the
 // program, each missing name where it was asked for first.
 func lddLines(m *closure.LinkMap) []line {
-	var lines []line
-	listed := map[*closure.Loaded]bool{m.Program(): true}
+	lines := make([]line, 0, len(m.Loaded))
+	place := make(map[*closure.Loaded]int, len(m.Loaded))
+	for i, l := range m.Loaded {
+		place[l] = i
+	}
 	missing := map[string]bool{}
+	listed := 1 // the first so many of Loaded
 	upTo := func(to *closure.Loaded) {
-		if i := slices.Index(m.Loaded, to); i >= 0 {
-			for _, l := range m.Loaded[:i+1] {
-				if !listed[l] {
-					listed[l] = true
-					lines = append(lines, loadedLine(l))
-				}
-			}
+		for ; listed <= place[to]; listed++ {
+			lines = append(lines, loadedLine(m.Loaded[listed]))
 		}
 	}
 	for _, n := range m.Needs {
 		switch {
 		case n.From.Opened != nil: // after the start
-		case n.To != nil && !listed[n.To]:
+		case n.To != nil:
 			upTo(n.To)
-		case n.To == nil && !missing[n.Name]:
+		case !missing[n.Name]:
 			missing[n.Name] = true
 			lines = append(lines, line{n.Name, "not found"})
 		}

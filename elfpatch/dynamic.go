@@ -84,10 +84,14 @@ func (f *file) readDynamic() (dynamic, error) {
 		return dynamic{}, damage(off, "PT_DYNAMIC", err)
 	}
 	d := dynamic{present: true, off: off, addr: vaddr(s.Vaddr), room: int(n)}
+	d.entries = f.pager.entries[:0]
 	for ; len(table) > 0; table = table[size:] {
 		e := f.dynEntry(table)
 		if e.tag == elf.DT_NULL {
 			d.strings = d.stringTable()
+			if f.texts != nil { // a Reader keeps the room for the next file
+				f.pager.entries = d.entries
+			}
 			return d, nil
 		}
 		d.entries = append(d.entries, e)
@@ -175,6 +179,9 @@ func (f *file) untilNUL(start offset, limit int64) (string, error) {
 			return "", damage(at, "string table", err)
 		}
 		if i := bytes.IndexByte(b, 0); i >= 0 {
+			if text == nil {
+				return f.pager.text(b[:i]), nil
+			}
 			return string(append(text, b[:i]...)), nil
 		}
 		text, at = append(text, b...), at+offset(n)

@@ -65,6 +65,8 @@ type (
 const (
 	pageSize = 4096 // how much a pager reads at a time
 	maxPages = 1024 // how many it keeps
+	maxKept  = 256  // the longest string that is kept for the next file, bytes
+	maxTexts = 1 << 16
 )
 
 // A pager reads small ranges of a file and remembers the pages it has seen, so that the tables of
@@ -72,11 +74,33 @@ const (
 type pager struct {
 	src   io.ReaderAt
 	size  int64
-	pages map[int64][]byte
+	pages []page
+	spare [][]byte          // buffers of a file that was read before
+	texts map[string]string // strings that were read before; nil where they are not kept
+
+	entries []dynEntry // room for those of the next file
+}
+
+// page is the i-th page of a file, shorter at its end.
+type page struct {
+	i    int64
+	data []byte
 }
 
 func newPager(src io.ReaderAt, size int64) *pager {
-	return &pager{src: src, size: size, pages: map[int64][]byte{}}
+	return &pager{src: src, size: size}
+}
+
+// text is b as a string, which is one in memory for all files that have it.
+func (p *pager) text(b []byte) string {
+	if s, ok := p.texts[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if p.texts != nil && len(s) <= maxKept && len(p.texts) < maxTexts {
+		p.texts[s] = s
+	}
+	return s
 }
 
 // read returns n bytes at off, or io.ErrUnexpectedEOF when the file does not hold them all. The
@@ -121,20 +145,31 @@ func (p *pager) readAcross(i, within, n int64) ([]byte, error) {
 }
 
 func (p *pager) page(i int64) ([]byte, error) {
-	if page, ok := p.pages[i]; ok {
-		return page, nil
+	for k := len(p.pages) - 1; k >= 0; k-- {
+		if p.pages[k].i == i {
+			return p.pages[k].data, nil
+		}
 	}
 	if len(p.pages) >= maxPages { // the tables of no sound file are so far apart
-		clear(p.pages)
+		p.pages = nil
 	}
-	page := make([]byte, min(pageSize, p.size-i*pageSize))
-	n, err := p.src.ReadAt(page, i*pageSize)
-	if n < len(page) && err != nil && !errors.Is(err, io.EOF) {
+	buf := p.buffer()[:min(pageSize, p.size-i*pageSize)]
+	n, err := p.src.ReadAt(buf, i*pageSize)
+	if n < len(buf) && err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	page = page[:n] // less where the file has shrunk since its size was taken
-	p.pages[i] = page
-	return page, nil
+	buf = buf[:n] // less where the file has shrunk since its size was taken
+	p.pages = append(p.pages, page{i, buf})
+	return buf, nil
+}
+
+func (p *pager) buffer() []byte {
+	if n := len(p.spare); n > 0 {
+		buf := p.spare[n-1]
+		p.spare = p.spare[:n-1]
+		return buf
+	}
+	return make([]byte, pageSize)
 }
 
 // readFull reads all of buf at off; a short read is an error, and an io.EOF that comes with a full

@@ -94,6 +94,28 @@ func Read(src io.ReaderAt, size int64) (*Info, error) {
 	return f.info()
 }
 
+// Reader reads many files as [Read] does one, with less memory: it keeps its buffers, and what two
+// files name alike is one string. The zero value is ready; it is not for concurrent use.
+type Reader struct{ pager }
+
+// Read reads the facts of one file.
+func (r *Reader) Read(src io.ReaderAt, size int64) (*Info, error) {
+	if r.texts == nil {
+		r.texts = map[string]string{}
+	}
+	const keep = 16
+	for _, p := range r.pages[:min(len(r.pages), keep)] {
+		r.spare = append(r.spare, p.data[:pageSize])
+	}
+	r.src, r.size, r.pages = src, size, r.pages[:0]
+	defer func() { r.src = nil }()
+	f, err := openPager(&r.pager)
+	if err != nil {
+		return nil, err
+	}
+	return f.info()
+}
+
 // file is an ELF file with its headers and dynamic section decoded; Read and Apply start from it.
 type file struct {
 	*pager
@@ -104,8 +126,9 @@ type file struct {
 	names    *nameTable // all strings, where they were read at once
 }
 
-func open(src io.ReaderAt, size int64) (*file, error) {
-	p := newPager(src, size)
+func open(src io.ReaderAt, size int64) (*file, error) { return openPager(newPager(src, size)) }
+
+func openPager(p *pager) (*file, error) {
 	h, err := decodeHeader(p)
 	if err != nil {
 		return nil, err

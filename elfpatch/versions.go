@@ -58,48 +58,61 @@ type verNeedAux struct {
 }
 
 func (f *file) verNeeds() ([]VerNeed, error) {
-	records, err := f.verNeedRecords()
+	var needs []VerNeed
+	err := f.eachVerNeed(func(r *verNeedRecord) { needs = append(needs, r.VerNeed) })
 	if err != nil {
 		return nil, err
-	}
-	var needs []VerNeed
-	for _, r := range records {
-		needs = append(needs, r.VerNeed)
 	}
 	return needs, nil
 }
 
-// verNeedRecords walks DT_VERNEED as the loader does: along vn_next and vna_next to their ends,
-// whatever DT_VERNEEDNUM and vn_cnt say (glibc elf/dl-version.c: _dl_check_map_versions).
+// verNeedRecords are those of DT_VERNEED.
 func (f *file) verNeedRecords() ([]verNeedRecord, error) {
+	var records []verNeedRecord
+	err := f.eachVerNeed(func(r *verNeedRecord) {
+		records = append(records, *r)
+		r.aux = nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return records, nil
+}
+
+// eachVerNeed walks DT_VERNEED as the loader does: along vn_next and vna_next to their ends,
+// whatever DT_VERNEEDNUM and vn_cnt say (glibc elf/dl-version.c: _dl_check_map_versions). The room
+// for aux is used again unless do takes it.
+func (f *file) eachVerNeed(do func(*verNeedRecord)) error {
 	at, ok := f.dyn.value(elf.DT_VERNEED)
 	if !ok {
-		return nil, nil
+		return nil
 	}
-	var records []verNeedRecord
 	total := 0
+	var r verNeedRecord
 	for {
 		b, err := f.at(vaddr(at), verNeedSize)
 		if err != nil {
-			return nil, f.verError("DT_VERNEED", err)
+			return f.verError("DT_VERNEED", err)
 		}
-		r := verNeedRecord{addr: vaddr(at), file: uint64(f.order.Uint32(b[4:]))}
+		r = verNeedRecord{addr: vaddr(at), file: uint64(f.order.Uint32(b[4:])), aux: r.aux[:0]}
 		if r.File, err = f.str(r.file); err != nil {
-			return nil, err
+			return err
 		}
 		if version := f.order.Uint16(b); version != 1 {
-			return nil, &FormatError{Off: int64(f.dyn.off), Msg: "DT_VERNEED: unknown vn_version", Val: version}
+			return &FormatError{Off: int64(f.dyn.off), Msg: "DT_VERNEED: unknown vn_version", Val: version}
 		}
+		const usual = 64 // a hostile count does not decide what is allocated
+		r.Versions = make([]VerNeedVersion, 0, min(int(f.order.Uint16(b[2:])), usual))
 		if err := f.verNeedAux(&r, at+uint64(f.order.Uint32(b[8:])), maxVersions-total); err != nil {
-			return nil, err
+			return err
 		}
 		if total += len(r.aux) + 1; total > maxVersions {
-			return nil, f.verError("DT_VERNEED", errTooMany)
+			return f.verError("DT_VERNEED", errTooMany)
 		}
-		records = append(records, r)
+		do(&r)
 		next := f.order.Uint32(b[12:])
 		if next == 0 {
-			return records, nil
+			return nil
 		}
 		at += uint64(next)
 	}

@@ -1,0 +1,277 @@
+//go:build linux && (amd64 || arm64 || riscv64)
+
+package closure
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"unsafe"
+)
+
+// hostRoot is a directory of this machine as a root. It opens directories once and files by their
+// names in them: os.File would bring the poller and some system calls more for each of the hundreds
+// of files that a walk reads. The kernel keeps every path inside the root, links included (openat2(2),
+// RESOLVE_IN_ROOT).
+type hostRoot struct {
+	top  *os.File // closes itself when nobody has the root any more
+	mu   sync.Mutex
+	dirs map[string]int // open directories by path
+}
+
+const (
+	sysOpenat2    = 437 // on every machine
+	oPath         = 0x200000
+	resolveInRoot = 0x10
+	atNoFollow    = 0x100
+	maxOpenDirs   = 256
+)
+
+// openHost opens a directory as a root; ok is false where the kernel has no openat2 (Linux 5.6).
+func openHost(dir string) (root fs.FS, ok bool) {
+	top, err := os.Open(dir)
+	if err != nil {
+		return nil, false
+	}
+	r := &hostRoot{top: top, dirs: map[string]int{}}
+	fd, err := r.resolve(".", oPath|syscall.O_DIRECTORY)
+	if err != nil {
+		_ = top.Close()
+		return nil, false
+	}
+	r.dirs["."] = fd
+	runtime.SetFinalizer(r, (*hostRoot).close)
+	return r, true
+}
+
+func (r *hostRoot) close() {
+	for _, fd := range r.dirs {
+		_ = syscall.Close(fd)
+	}
+	_ = r.top.Close()
+}
+
+// resolve opens a path, links followed inside the root.
+func (r *hostRoot) resolve(name string, flags int) (int, error) {
+	p, err := syscall.BytePtrFromString(name)
+	if err != nil {
+		return -1, err
+	}
+	how := struct{ flags, mode, resolve uint64 }{uint64(flags | syscall.O_CLOEXEC), 0, resolveInRoot}
+	const tries = 32 // EAGAIN: something was renamed meanwhile
+	for range tries {
+		fd, _, e := syscall.Syscall6(sysOpenat2, r.top.Fd(), uintptr(unsafe.Pointer(p)),
+			uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
+		switch e {
+		case 0:
+			return int(fd), nil
+		case syscall.EAGAIN, syscall.EINTR:
+			continue
+		}
+		return -1, e
+	}
+	return -1, syscall.EAGAIN
+}
+
+// in calls do with a descriptor of the directory that name is in, and the last part of name.
+func (r *hostRoot) in(op, name string, do func(dir int, base string) error) error {
+	if !fs.ValidPath(name) {
+		return &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
+	}
+	parent, base := path.Split(name)
+	parent = path.Clean(parent)
+	r.mu.Lock()
+	dir, ok := r.dirs[parent]
+	var err error
+	if !ok {
+		if dir, err = r.resolve(parent, oPath|syscall.O_DIRECTORY); err == nil && len(r.dirs) < maxOpenDirs {
+			r.dirs[parent], ok = dir, true
+		}
+	}
+	r.mu.Unlock()
+	if err == nil {
+		err = do(dir, base)
+		if !ok {
+			_ = syscall.Close(dir)
+		}
+	}
+	runtime.KeepAlive(r)
+	if err != nil {
+		return &fs.PathError{Op: op, Path: name, Err: err}
+	}
+	return nil
+}
+
+// openFD opens a file for reading; a link is followed inside the root.
+func (r *hostRoot) openFD(name string) (fd int, err error) {
+	const flags = syscall.O_RDONLY | syscall.O_CLOEXEC | syscall.O_NONBLOCK | syscall.O_NOCTTY
+	err = r.in("open", name, func(dir int, base string) (err error) {
+		for {
+			fd, err = syscall.Openat(dir, base, flags|syscall.O_NOFOLLOW, 0)
+			if err != syscall.EINTR {
+				break
+			}
+		}
+		if err == syscall.ELOOP {
+			fd, err = r.resolve(name, flags)
+		}
+		return err
+	})
+	return fd, err
+}
+
+// Open opens a file for reading.
+func (r *hostRoot) Open(name string) (fs.File, error) {
+	fd, err := r.openFD(name)
+	if err != nil {
+		return nil, err
+	}
+	return &hostFile{root: r, name: name, fd: fd}, nil
+}
+
+// Lstat describes a file, a link as itself.
+func (r *hostRoot) Lstat(name string) (fs.FileInfo, error) {
+	info := &hostInfo{name: path.Base(name)}
+	if name == "." {
+		return info, syscall.Fstat(int(r.top.Fd()), &info.st)
+	}
+	return info, r.in("lstat", name, func(dir int, base string) error { return lstatAt(dir, base, &info.st) })
+}
+
+// ReadLink is the target of a link.
+func (r *hostRoot) ReadLink(name string) (target string, err error) {
+	err = r.in("readlink", name, func(dir int, base string) error {
+		target, err = readlinkAt(dir, base)
+		return err
+	})
+	return target, err
+}
+
+// Stat describes a file, links followed.
+func (r *hostRoot) Stat(name string) (fs.FileInfo, error) {
+	f, err := r.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Stat()
+}
+
+// ReadDir lists a directory, sorted.
+func (r *hostRoot) ReadDir(name string) ([]fs.DirEntry, error) {
+	fd, err := r.openFD(name)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	entries, err := f.ReadDir(-1)
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, err
+}
+
+// kind says what a name is, and where a link leads, without more.
+func (r *hostRoot) kind(name string) (mode fs.FileMode, target string, err error) {
+	var info hostInfo
+	err = r.in("lstat", name, func(dir int, base string) error {
+		err := lstatAt(dir, base, &info.st)
+		if err == nil && info.st.Mode&syscall.S_IFMT == syscall.S_IFLNK {
+			target, err = readlinkAt(dir, base)
+		}
+		return err
+	})
+	return info.Mode().Type(), target, err
+}
+
+// names lists a directory's names and their types; ok is false where the file system does not tell
+// types, and where there are more than most.
+func (r *hostRoot) names(name string, most int) (names map[string]fs.FileMode, ok bool, err error) {
+	fd, err := r.openFD(name)
+	if err != nil {
+		return nil, false, err
+	}
+	defer syscall.Close(fd)
+	names = map[string]fs.FileMode{}
+	size := 32 << 10
+	if most < size {
+		size = 4 << 10
+	}
+	for buf := make([]byte, size); ; {
+		n, err := syscall.ReadDirent(fd, buf)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err != nil:
+			return nil, false, &fs.PathError{Op: "readdir", Path: name, Err: err}
+		case n == 0:
+			return names, true, nil
+		case !addDirents(names, buf[:n]) || len(names) > most:
+			return nil, false, nil
+		}
+	}
+}
+
+// addDirents adds what getdents64(2) gives: inode, offset, u16 length of the entry, u8 type, name.
+func addDirents(names map[string]fs.FileMode, buf []byte) bool {
+	const head = 19
+	for len(buf) >= head {
+		size := int(binary.NativeEndian.Uint16(buf[16:]))
+		if size < head || size > len(buf) {
+			return false
+		}
+		typ, ok := direntTypes[buf[18]]
+		name, _, _ := bytes.Cut(buf[head:size], []byte{0})
+		if !ok {
+			return false
+		}
+		if text := string(name); text != "." && text != ".." {
+			names[text] = typ
+		}
+		buf = buf[size:]
+	}
+	return true
+}
+
+var direntTypes = map[byte]fs.FileMode{
+	syscall.DT_REG: 0, syscall.DT_DIR: fs.ModeDir, syscall.DT_LNK: fs.ModeSymlink, syscall.DT_FIFO: fs.ModeNamedPipe,
+	syscall.DT_SOCK: fs.ModeSocket, syscall.DT_BLK: fs.ModeDevice, syscall.DT_CHR: fs.ModeDevice | fs.ModeCharDevice,
+}
+
+// lstatAt is fstatat(2) of a name in a directory, a link as itself.
+func lstatAt(dir int, base string, st *syscall.Stat_t) error {
+	number := uintptr(79) // asm-generic/unistd.h
+	if runtime.GOARCH == "amd64" {
+		number = 262
+	}
+	p, err := syscall.BytePtrFromString(base)
+	if err != nil {
+		return err
+	}
+	_, _, e := syscall.Syscall6(number, uintptr(dir), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(st)), atNoFollow, 0, 0)
+	if e != 0 {
+		return e
+	}
+	return nil
+}
+
+// readlinkAt is readlinkat(2).
+func readlinkAt(dir int, base string) (string, error) {
+	p, err := syscall.BytePtrFromString(base)
+	if err != nil {
+		return "", err
+	}
+	var buf [maxPath]byte
+	n, _, e := syscall.Syscall6(syscall.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(p)),
+		uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), 0, 0)
+	if e != 0 {
+		return "", e
+	}
+	return string(buf[:n]), nil
+}
