@@ -1,6 +1,7 @@
 package closure_test
 
 import (
+	"io/fs"
 	"os"
 	"path"
 	"testing"
@@ -54,4 +55,36 @@ func BenchmarkJudge(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func benchBind(b *testing.B, root fs.FS, program string) {
+	c, err := closure.Walk(root, []string{program}, closure.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		bindings, err := closure.Bind(c.LinkMaps[0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		n = bindings.Len()
+	}
+	b.ReportMetric(float64(n), "bindings")
+	b.ReportMetric(float64(len(c.Objects)), "objects")
+}
+
+// BenchmarkBind binds the sensor, and a program of Debian with 248 objects.
+func BenchmarkBind(b *testing.B) {
+	b.Run("sensor", func(b *testing.B) {
+		benchBind(b, os.DirFS("/"), path.Join(storeDir(b, "results"), "sensor-samesoname/bin/sensor"))
+	})
+	b.Run("gmic", func(b *testing.B) {
+		root, err := closure.OpenRoot(storeDir(b, "bench-root"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		benchBind(b, root, "/usr/bin/gmic")
+	})
 }

@@ -32,17 +32,23 @@ type Kind string
 
 // The kinds of findings.
 const (
-	KindMissing      Kind = "missing"       // nothing answers a need
-	KindSoname       Kind = "same-soname"   // two files want one soname: the loader keeps one
-	KindVersions     Kind = "two-versions"  // two versions of one library in one process, with exported names in common
-	KindLibc         Kind = "two-libcs"     // members of two C libraries in one process
-	KindWrongMachine Kind = "wrong-machine" // a file for another machine stands in the way
-	KindOutside      Kind = "outside-store" // a store program loads a file from outside the store
-	KindVerNeedFile  Kind = "version-file"  // a vn_file is nobody's name: the loader aborts
-	KindPreload      Kind = "preload"       // a preload that the loader ignores
-	KindProcessor    Kind = "processor"     // another processor gets another file
-	KindSecure       Kind = "set-user-id"   // the loader ignores what makes a program relocatable
-	KindDuplicate    Kind = "loaded-twice"  // one soname is loaded from two files
+	KindMissing      Kind = "missing"         // nothing answers a need
+	KindSoname       Kind = "same-soname"     // two files want one soname: the loader keeps one
+	KindVersions     Kind = "two-versions"    // two versions of one library in one process, with exported names in common
+	KindLibc         Kind = "two-libcs"       // members of two C libraries in one process
+	KindWrongMachine Kind = "wrong-machine"   // a file for another machine stands in the way
+	KindOutside      Kind = "outside-store"   // a store program loads a file from outside the store
+	KindVerNeedFile  Kind = "version-file"    // a vn_file is nobody's name: the loader aborts
+	KindPreload      Kind = "preload"         // a preload that the loader ignores
+	KindProcessor    Kind = "processor"       // another processor gets another file
+	KindSecure       Kind = "set-user-id"     // the loader ignores what makes a program relocatable
+	KindDuplicate    Kind = "loaded-twice"    // one soname is loaded from two files
+	KindVersion      Kind = "missing-version" // a version is wanted that the library does not have
+	KindSymbol       Kind = "missing-symbol"  // nothing defines what references want
+	KindCopy         Kind = "copy-size"       // a program copies less of a variable than there is
+	KindIFunc        Kind = "early-ifunc"     // a function is chosen before its library is ready
+	KindUnbound      Kind = "unbound"         // the tables of a file are damaged, so what binds to what is not known
+	KindInterposed   Kind = "interposed"      // references reach another library than the one they were linked with
 )
 
 // Severity of a finding; its order is the order of printing.

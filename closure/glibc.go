@@ -3,7 +3,7 @@ package closure
 // change is something that glibc's loader does from one minor version of glibc 2 on, or up to one.
 type change struct{ from, until int }
 
-// What changed in glibc's loader between 2.31 and 2.43, as far as it decides what is mapped. A
+// What changed in glibc's loader between 2.31 and 2.43, as far as it decides what is mapped and bound. A
 // loader whose version is not known counts as 2.40.
 var (
 	// hwcapsDirs: glibc-hwcaps/<level>/ in every search directory and in ld.so.cache.
@@ -16,6 +16,8 @@ var (
 	notDirGoesOn = change{from: 39}
 	// interpListed: ld.so is on the list even where no need put it there.
 	interpListed = change{from: 41}
+	// exactFirst: of one object, the wanted version of a symbol is taken before its base version.
+	exactFirst = change{from: 42}
 )
 
 // does reports whether the loader is one of glibc that has a change.

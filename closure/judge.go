@@ -10,7 +10,7 @@ import (
 // that of reading a file again.
 func Judge(c *Closure) ([]Finding, error) {
 	var findings []Finding
-	files := comparer{same: map[[2]*Object]bool{}, exports: map[*Object]*exports{}}
+	files := comparer{same: map[[2]*Object]bool{}, exports: map[*Object]*exports{}, tables: tables{}}
 	for _, m := range c.LinkMaps {
 		j := &judge{closure: c, m: m, comparer: &files}
 		for _, judge := range judges {
@@ -26,6 +26,7 @@ func Judge(c *Closure) ([]Finding, error) {
 
 // judges is what a link map is judged by.
 var judges = []func(*judge) error{
+	(*judge).bind,
 	(*judge).missing,
 	(*judge).opened,
 	(*judge).preloadsIgnored,
@@ -41,6 +42,11 @@ var judges = []func(*judge) error{
 	(*judge).versionFiles,
 	(*judge).variesByCPU,
 	(*judge).secure,
+	(*judge).missingVersions,
+	(*judge).missingSymbols,
+	(*judge).copySizes,
+	(*judge).earlyIFuncs,
+	(*judge).interposed,
 }
 
 // judge looks at one link map.
@@ -48,6 +54,8 @@ type judge struct {
 	*comparer
 	closure  *Closure
 	m        *LinkMap
+	bindings *Bindings  // nil where they are not known
+	rebounds []*rebound // in the order of scope
 	findings []Finding
 }
 
@@ -55,6 +63,7 @@ type judge struct {
 type comparer struct {
 	same    map[[2]*Object]bool
 	exports map[*Object]*exports
+	tables  tables
 }
 
 func (c *comparer) sameBytes(a, b *Object) (bool, error) {

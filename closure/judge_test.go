@@ -111,11 +111,98 @@ var judged = []struct {
 	{
 		name: "two_versions",
 		files: elftest.Tree{
-			storeApp + "/bin/app":          app(storeGlibc, pb1+"/lib:"+pb2+"/lib", "libprotobuf.so.23", "libprotobuf.so.32"),
+			storeApp + "/bin/app":          app(storeGlibc, storeA+"/lib:"+pb1+"/lib:"+pb2+"/lib", "libprotobuf.so.23", "liba.so"),
+			storeA + "/lib/liba.so":        refers(runPath(lib("liba.so", "libprotobuf.so.32"), pb2+"/lib"), named("parse")...),
 			pb1 + "/lib/libprotobuf.so.23": exporting(lib("libprotobuf.so.23"), named("parse", "print", "_init")...),
 			pb2 + "/lib/libprotobuf.so.32": exporting(lib("libprotobuf.so.32"), named("parse", "other", "_init")...),
 		},
 		want: []string{"error two-versions libprotobuf: PB1/lib/libprotobuf.so.23, PB2/lib/libprotobuf.so.32"},
+	},
+	{
+		name: "two_versions_and_no_reference",
+		files: elftest.Tree{
+			storeApp + "/bin/app":          app(storeGlibc, pb1+"/lib:"+pb2+"/lib", "libprotobuf.so.23", "libprotobuf.so.32"),
+			pb1 + "/lib/libprotobuf.so.23": exporting(lib("libprotobuf.so.23"), named("parse", "print", "_init")...),
+			pb2 + "/lib/libprotobuf.so.32": exporting(lib("libprotobuf.so.32"), named("parse", "other", "_init")...),
+		},
+		want: []string{"warning two-versions libprotobuf: PB1/lib/libprotobuf.so.23, PB2/lib/libprotobuf.so.32"},
+	},
+	{
+		name: "interposed",
+		files: elftest.Tree{
+			storeApp + "/bin/app":          app(storeGlibc, storeB+"/lib:"+storeA+"/lib", "libtflite.so", "liba.so"),
+			storeA + "/lib/liba.so":        refers(runPath(lib("liba.so", "libprotobuf.so.32"), pb2+"/lib"), named("parse")...),
+			storeB + "/lib/libtflite.so":   exporting(lib("libtflite.so"), named("parse", "invoke")...),
+			pb2 + "/lib/libprotobuf.so.32": exporting(lib("libprotobuf.so.32"), named("parse", "other", "_init")...),
+		},
+		want: []string{"error interposed libprotobuf.so.32: B/lib/libtflite.so, PB2/lib/libprotobuf.so.32"},
+	},
+	{
+		name: "interposed_weak_templates_only",
+		files: elftest.Tree{
+			storeApp + "/bin/app":   app(storeGlibc, storeB+"/lib:"+storeA+"/lib", "libtflite.so", "liba.so"),
+			storeA + "/lib/liba.so": refers(runPath(lib("liba.so", "libprotobuf.so.32"), pb2+"/lib"), named("_ZN1aIiE1bEv")...),
+			storeB + "/lib/libtflite.so": exporting(lib("libtflite.so"),
+				elftest.Symbol{Name: "_ZN1aIiE1bEv", Bind: elf.STB_WEAK}),
+			pb2 + "/lib/libprotobuf.so.32": exporting(lib("libprotobuf.so.32"),
+				elftest.Symbol{Name: "_ZN1aIiE1bEv", Bind: elf.STB_WEAK}),
+		},
+	},
+	{
+		name: "interposed_by_the_program",
+		files: elftest.Tree{
+			storeApp + "/bin/app":   exporting(app(storeGlibc, storeA+"/lib", "liba.so"), named("log")...),
+			storeA + "/lib/liba.so": exporting(lib("liba.so"), elftest.Symbol{Name: "log", Relocs: []uint32{rJumpSlot}}),
+		},
+		want: []string{"warning interposed liba.so: APP/bin/app, A/lib/liba.so"},
+	},
+	{
+		name: "replaced_allocator",
+		files: elftest.Tree{
+			storeApp + "/bin/app":   exporting(app(storeGlibc, storeA+"/lib", "liba.so"), named("malloc")...),
+			storeA + "/lib/liba.so": exporting(lib("liba.so"), elftest.Symbol{Name: "malloc", Relocs: []uint32{rJumpSlot}}),
+		},
+	},
+	{
+		name: "missing_symbols",
+		files: elftest.Tree{
+			storeApp + "/bin/app": app(storeGlibc, storeA+"/lib:"+storeB+"/lib", "liba.so", "libb.so"),
+			storeA + "/lib/liba.so": refers(lib("liba.so"), elftest.Symbol{Name: "lazy", Relocs: []uint32{rJumpSlot}},
+				elftest.Symbol{Name: "weak", Bind: elf.STB_WEAK}),
+			storeB + "/lib/libb.so": refers(lib("libb.so"), named("nowhere")...),
+		},
+		want: []string{
+			"error missing-symbol libb.so: B/lib/libb.so",
+			"warning missing-symbol liba.so: A/lib/liba.so",
+		},
+	},
+	{
+		name: "missing_version",
+		files: elftest.Tree{
+			storeApp + "/bin/app": app(storeGlibc, storeA+"/lib:"+storeB+"/lib", "liba.so", "libb.so"),
+			storeA + "/lib/liba.so": refers(runPath(lib("liba.so", "libb.so"), storeB+"/lib"),
+				elftest.Symbol{Name: "f", Version: "B_2", VersionFile: "libb.so"}),
+			storeB + "/lib/libb.so": exporting(lib("libb.so"), elftest.Symbol{Name: "f", Version: "B_1"}),
+		},
+		want: []string{"error missing-version libb.so: B/lib/libb.so"},
+	},
+	{
+		name: "copy_of_another_size",
+		files: elftest.Tree{
+			storeApp + "/bin/app": exporting(app(storeGlibc, storeA+"/lib", "liba.so"),
+				elftest.Symbol{Name: "table", Type: elf.STT_OBJECT, Size: 8, Relocs: []uint32{rCopy}}),
+			storeA + "/lib/liba.so": exporting(lib("liba.so"), elftest.Symbol{Name: "table", Type: elf.STT_OBJECT, Size: 16}),
+		},
+		want: []string{"warning copy-size table: A/lib/liba.so"},
+	},
+	{
+		name: "early_ifunc",
+		files: elftest.Tree{
+			storeApp + "/bin/app":   app(storeGlibc, storeA+"/lib:"+storeB+"/lib", "libb.so", "liba.so"),
+			storeA + "/lib/liba.so": refers(lib("liba.so"), named("fast")...),
+			storeB + "/lib/libb.so": exporting(lib("libb.so"), elftest.Symbol{Name: "fast", Type: elf.STT_GNU_IFUNC}),
+		},
+		want: []string{"warning early-ifunc liba.so: A/lib/liba.so"},
 	},
 	{
 		name: "two_versions_all_versioned",

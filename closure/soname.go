@@ -69,12 +69,35 @@ func (j *judge) clash(needs []*Need, others []*Object) error {
 		bringer(kept), first.Name, j.place(kept.Path), who(losers), j.places(f.Copies[1:]))
 	f.Advice = fmt.Sprintf("build both users against one %s (one nixpkgs, or an override), or run them as two processes",
 		trimLib(stem(first.Name)))
+	f.What += j.reach(losers, kept)
 	if identical {
 		f.Severity = Warning
 		f.What += "; the files are the same byte for byte"
 	}
 	j.add(f)
 	return nil
+}
+
+// reach tells how many references of some requesters reach the copy that they did not ask for.
+func (j *judge) reach(losers []*Need, kept *Loaded) string {
+	if j.bindings == nil {
+		return ""
+	}
+	var parts []string
+	var told []*Loaded
+	for _, n := range losers {
+		if slices.Contains(told, n.From) {
+			continue
+		}
+		told = append(told, n.From)
+		if u := j.bindings.usage(n.From, kept); len(u.symbols) > 0 {
+			parts = append(parts, u.of(n.From))
+		}
+	}
+	if parts == nil {
+		return ""
+	}
+	return ", for " + join(parts)
 }
 
 // keptCopy is the copy that the loader keeps, with the chains of those who want it: at least of who

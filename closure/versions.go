@@ -3,6 +3,7 @@ package closure
 import (
 	"debug/elf"
 	"fmt"
+	"path"
 
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
@@ -51,19 +52,36 @@ func (j *judge) versionPair(stem string, first, second *Loaded) error {
 			{Object: second.Object, Path: second.Path, Chains: chainOf(second)},
 		},
 	}
-	both := fmt.Sprintf("%s of %s and %s of %s are both loaded", a, j.place(first.Path), b, j.place(second.Path))
+	f.What = fmt.Sprintf("%s of %s and %s of %s are both loaded", a, j.place(first.Path), b, j.place(second.Path))
+	f.Advice = fmt.Sprintf("build both users against one %s (one nixpkgs, or an override), or run them as two processes", trimLib(stem))
+	between := j.pairs(first, second)
 	switch {
-	case strong > 0:
+	case len(between) > 0:
 		f.Severity = Error
-		f.What = fmt.Sprintf("%s, and %d names without a version are in both: whoever uses one gets the one of %s", both, strong, a)
-		f.Advice = fmt.Sprintf("build both users against one %s (one nixpkgs, or an override), or run them as two processes", trimLib(stem))
+		f.What += crossed(between)
+	case strong > 0:
+		f.Severity = Warning
+		if j.bindings == nil {
+			f.Severity = Error
+		}
+		f.What += fmt.Sprintf(", and %d names without a version are in both: whoever uses one gets the one of %s", strong, a)
 	case all > 0:
-		f.What = fmt.Sprintf("%s, and share %d names, none of them strong and without a version", both, all)
+		f.What, f.Advice = f.What+fmt.Sprintf(", and share %d names, none of them strong and without a version", all), ""
 	default:
-		f.What = both + " and have no name in common"
+		f.What, f.Advice = f.What+" and have no name in common", ""
 	}
 	j.add(f)
 	return nil
+}
+
+// crossed tells the references that reach the wrong one of two versions.
+func crossed(between []*rebound) string {
+	var text string
+	for _, r := range between {
+		text += fmt.Sprintf(", and %s gets %s, which are meant for %s",
+			path.Base(r.taken.Path), r, path.Base(r.wanted.Path))
+	}
+	return text
 }
 
 // exports are the names that a file exports; what one binds by is the name and its version.

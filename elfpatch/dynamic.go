@@ -3,6 +3,7 @@ package elfpatch
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 )
 
 // Tags that debug/elf does not name or that it names for one system only (glibc elf/elf.h).
@@ -118,6 +119,21 @@ func (h *header) dynEntry(b []byte) dynEntry {
 		tag = unknownTag // DynTag is an int, which has 32 bits on some hosts
 	}
 	return dynEntry{elf.DynTag(tag), h.order.Uint64(b[8:])}
+}
+
+// get16 and get32 decode without the call of an interface, which loops over symbols would feel.
+func (h *header) get16(b []byte) uint16 {
+	if h.data == elf.ELFDATA2MSB {
+		return binary.BigEndian.Uint16(b)
+	}
+	return binary.LittleEndian.Uint16(b)
+}
+
+func (h *header) get32(b []byte) uint32 {
+	if h.data == elf.ELFDATA2MSB {
+		return binary.BigEndian.Uint32(b)
+	}
+	return binary.LittleEndian.Uint32(b)
 }
 
 // word decodes an address-sized number.

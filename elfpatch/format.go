@@ -127,6 +127,24 @@ func (p *pager) read(off offset, n int64) ([]byte, error) {
 	return buf, nil
 }
 
+// chunks reads n bytes at off piece by piece, each a multiple of unit bytes long; use must not keep
+// them.
+func (p *pager) chunks(off offset, n, unit int64, use func([]byte) error) error {
+	const chunk = 32 << 10
+	buf := make([]byte, min(n, chunk/unit*unit))
+	for n > 0 {
+		b := buf[:min(n, int64(len(buf)))]
+		if err := readFull(p.src, b, int64(off)); err != nil {
+			return err
+		}
+		if err := use(b); err != nil {
+			return err
+		}
+		off, n = off+offset(len(b)), n-int64(len(b))
+	}
+	return nil
+}
+
 // readAcross returns n bytes that begin within page i and end in the next.
 func (p *pager) readAcross(i, within, n int64) ([]byte, error) {
 	head, err := p.page(i)

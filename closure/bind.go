@@ -1,0 +1,206 @@
+package closure
+
+import (
+	"fmt"
+	"iter"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nixbundle/nixbundle/elfpatch"
+)
+
+// Bindings are the references of a process at start, each with the definition that it reaches when
+// all are bound at once (LD_BIND_NOW).
+type Bindings struct {
+	Map    *LinkMap
+	Faults []VersionFault // what the version check at start finds, in its order
+
+	objects []*bound // in the order of the scope
+	binder  *binder
+}
+
+// Binding is one reference of one object and the definition that it reaches. An object that refers
+// to a symbol by calls and by data has two, since they may part.
+type Binding struct {
+	From        *Loaded
+	Symbol      string
+	Version     string // "" for none
+	VersionFile string // vn_file of the version; "" for none
+	Class       elfpatch.Class
+	Weak        bool // the reference is weak: nothing may answer it
+	Defined     bool // From has a definition of its own for it
+	Own         bool // bound to From without a lookup, by its binding or visibility
+
+	To         *Loaded         // nil: nothing defines it
+	Definition elfpatch.Symbol // what To has; zero where nothing defines it
+}
+
+// bound is an object of a scope, with what its references reach.
+type bound struct {
+	loaded  *Loaded
+	symbols *elfpatch.Symbols
+	to      []target // by reference
+}
+
+// target is a symbol of an object of the scope.
+type target struct {
+	object int32 // -1: nothing
+	symbol uint32
+	own    bool // there was no lookup
+	unique bool // STB_GNU_UNIQUE
+}
+
+// Bind computes what the loader of m binds every reference to. Nothing is executed. The error is
+// that of reading a file, or a [*BindError] where its tables are damaged or, elfpatch.ErrUnsupported,
+// are of a machine whose relocations are not known.
+func Bind(m *LinkMap) (*Bindings, error) { return bindScope(m, nil, tables{}) }
+
+// BindGroup computes what the references of objects reach that a process opens together at run time
+// with RTLD_LOCAL: its global scope comes first, then the group (dlopen(3)). group is in the order of
+// loading, without what is in m.
+func BindGroup(m *LinkMap, group []*Loaded) (*Bindings, error) { return bindScope(m, group, tables{}) }
+
+func bindScope(m *LinkMap, group []*Loaded, files tables) (*Bindings, error) {
+	b := &Bindings{Map: m}
+	if m.Loader.Kind == LoaderNone {
+		return b, nil
+	}
+	scope := append(m.scope(), group...)
+	if err := files.read(scope); err != nil {
+		return nil, err
+	}
+	for _, l := range scope {
+		b.objects = append(b.objects, &bound{loaded: l, symbols: files[l.Object]})
+	}
+	from := b.objects
+	if group != nil {
+		from = from[len(from)-len(group):]
+	}
+	b.binder = newBinder(b.objects, from, &m.Loader)
+	b.binder.bind()
+	if m.Loader.Kind == LoaderGlibc {
+		b.binder.bindUnique(m)
+		b.checkVersions()
+	}
+	return b, nil
+}
+
+// scope is the global scope: the objects in load order, ld.so only where a need put it. What is made
+// for another machine, which musl would map, has no names that could be found.
+func (m *LinkMap) scope() []*Loaded {
+	needed := slices.ContainsFunc(m.Needs, func(n *Need) bool { return n.To == m.Interp })
+	program := m.Program().Object.Info
+	var scope []*Loaded
+	for _, l := range m.Loaded {
+		info := l.Object.Info
+		native := info.Machine == program.Machine && info.Class == program.Class && info.Data == program.Data
+		if native && (needed || l != m.Interp) {
+			scope = append(scope, l)
+		}
+	}
+	return scope
+}
+
+// All gives every binding: object by object in load order, by symbol and class.
+func (b *Bindings) All() iter.Seq[Binding] {
+	return func(yield func(Binding) bool) {
+		for _, o := range b.objects {
+			for i := range o.to {
+				if !yield(b.binding(o, i)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Len is how many bindings there are.
+func (b *Bindings) Len() int {
+	n := 0
+	for _, o := range b.objects {
+		n += len(o.to)
+	}
+	return n
+}
+
+// binding is the i-th of an object.
+func (b *Bindings) binding(o *bound, i int) Binding {
+	ref, to := o.symbols.References()[i], o.to[i]
+	s := o.symbols.Symbol(int(ref.Symbol))
+	v := Binding{
+		From: o.loaded, Symbol: s.Name, Version: s.Version, VersionFile: s.VersionFile, Class: ref.Class,
+		Weak: s.Bind == stbWeak, Defined: s.Defined(), Own: to.own,
+	}
+	if to.object >= 0 {
+		at := b.objects[to.object]
+		v.To, v.Definition = at.loaded, at.symbols.Symbol(int(to.symbol))
+	}
+	return v
+}
+
+// tables are what was read of objects.
+type tables map[*Object]*elfpatch.Symbols
+
+// read reads the tables of those objects that are not there yet.
+func (t tables) read(scope []*Loaded) error {
+	var objects []*Object
+	for _, l := range scope {
+		if _, ok := t[l.Object]; !ok {
+			t[l.Object] = nil
+			objects = append(objects, l.Object)
+		}
+	}
+	read, errs := make([]*elfpatch.Symbols, len(objects)), make([]error, len(objects))
+	parallel(len(objects), func(i int) { read[i], errs[i] = readLookup(objects[i]) })
+	for i, o := range objects {
+		if errs[i] != nil {
+			delete(t, o)
+			continue
+		}
+		t[o] = read[i]
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readLookup(o *Object) (*elfpatch.Symbols, error) {
+	f, err := o.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	s, err := elfpatch.ReadLookup(f, o.Size)
+	if err != nil {
+		return nil, &BindError{Object: o, Err: err}
+	}
+	return s, nil
+}
+
+// BindError is the error of an object whose tables cannot be read.
+type BindError struct {
+	Object *Object
+	Err    error
+}
+
+func (e *BindError) Error() string { return fmt.Sprintf("%s: %v", e.Object.Path, e.Err) }
+func (e *BindError) Unwrap() error { return e.Err }
+
+// parallel calls do with 0 to n-1, on all processors, and waits.
+func parallel(n int, do func(int)) {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wait.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	wait.Wait()
+}

@@ -1,0 +1,184 @@
+package elfpatch
+
+import (
+	"debug/elf"
+	"io"
+	"strings"
+)
+
+// Symbols is what symbol lookup reads of one file: its dynamic symbols, their versions and hashes,
+// and the references that its relocations make. It keeps the tables as they stand in the file and
+// decodes on demand. Symbols are numbered as relocations number them; 0 is the null symbol.
+type Symbols struct {
+	Symbolic bool // DT_SYMBOLIC or DF_SYMBOLIC: lookup begins in the file itself
+	BindNow  bool // DT_BIND_NOW, DF_BIND_NOW or DF_1_NOW: calls are bound at start
+	Versions bool // the file needs or defines versions, so that those of its symbols count
+
+	header
+	table    []byte // DT_SYMTAB
+	names    *nameTable
+	versym   []byte    // DT_VERSYM; nil where the file has no versions
+	versions []version // by index
+	first    uint32    // the symbol of the first of hashes
+	chains   []byte    // the words of DT_GNU_HASH from the first symbol on
+	order    []hashed  // the symbols of DT_HASH, where that is the only table
+	refs     []Reference
+}
+
+// Reference is a symbol that at least one relocation of a class looks up.
+type Reference struct {
+	Symbol uint32
+	Hash   uint32 // the name's hash by DT_GNU_HASH, with bit 0 set
+	Class  Class
+}
+
+type hashed struct{ hash, symbol uint32 }
+
+// ReadLookup reads the tables of symbol lookup of the ELF file src of size bytes, each with one pass.
+// A file without a dynamic section has neither symbols nor references. Errors are those of [Read];
+// for a machine whose relocations are not known it is ErrUnsupported.
+func ReadLookup(src io.ReaderAt, size int64) (*Symbols, error) {
+	f, err := open(src, size)
+	if err != nil {
+		return nil, err
+	}
+	s := &Symbols{header: f.header}
+	if !f.dyn.present {
+		return s, nil
+	}
+	s.flags(&f.dyn)
+	marks, err := f.markReferences()
+	if err != nil {
+		return nil, err
+	}
+	if err := f.lookupTables(s, int64(len(marks))); err != nil {
+		return nil, err
+	}
+	return s, s.listReferences(marks)
+}
+
+// flags reads what the dynamic section says of how lookup goes (gABI 5, "Dynamic Section").
+func (s *Symbols) flags(d *dynamic) {
+	flags, _ := d.value(elf.DT_FLAGS)
+	flags1, _ := d.value(elf.DT_FLAGS_1)
+	_, symbolic := d.value(elf.DT_SYMBOLIC)
+	_, now := d.value(elf.DT_BIND_NOW)
+	s.Symbolic = symbolic || elf.DynFlag(flags)&elf.DF_SYMBOLIC != 0
+	s.BindNow = now || elf.DynFlag(flags)&elf.DF_BIND_NOW != 0 || elf.DynFlag1(flags1)&elf.DF_1_NOW != 0
+}
+
+// lookupTables reads the tables. least is the number of symbols that relocations speak of: an empty
+// hash table does not tell it.
+func (f *file) lookupTables(s *Symbols, least int64) error {
+	addr, ok := f.dyn.value(elf.DT_SYMTAB)
+	if !ok {
+		return nil
+	}
+	n, err := f.symbolCount(vaddr(addr))
+	if err != nil {
+		return err
+	}
+	if n = max(n, least); n <= 1 {
+		return nil
+	}
+	if s.table, err = f.at(vaddr(addr), n*f.layout().sym); err != nil {
+		return damage(f.dyn.off, "DT_SYMTAB", err)
+	}
+	if f.names, err = f.nameTable(); err != nil {
+		return err
+	}
+	s.names = f.names
+	if err := f.lookupVersions(s, n); err != nil {
+		return err
+	}
+	return f.lookupHash(s)
+}
+
+// lookupVersions reads DT_VERSYM, which counts only where there are versions.
+func (f *file) lookupVersions(s *Symbols, n int64) error {
+	addr, ok := f.dyn.value(elf.DT_VERSYM)
+	if !ok {
+		return nil
+	}
+	var err error
+	if s.versions, err = f.versions(); err != nil || len(s.versions) == 0 {
+		return err
+	}
+	s.Versions = true
+	if s.versym, err = f.at(vaddr(addr), 2*n); err != nil {
+		return damage(f.dyn.off, "DT_VERSYM", err)
+	}
+	return nil
+}
+
+// Len is the number of symbols, the null symbol included.
+func (s *Symbols) Len() int { return len(s.table) / int(s.layout().sym) }
+
+// References are what the file's relocations look up, each symbol and class once, by symbol.
+func (s *Symbols) References() []Reference { return s.refs }
+
+// Symbol is symbol i.
+func (s *Symbols) Symbol(i int) Symbol {
+	sym := s.Entry(i)
+	sym.Name = s.Name(i)
+	return sym
+}
+
+// Entry is symbol i without its name.
+func (s *Symbols) Entry(i int) Symbol {
+	var sym Symbol
+	s.symbol(&sym, s.table[i*int(s.layout().sym):])
+	if s.versym == nil {
+		return sym
+	}
+	versym := s.get16(s.versym[2*i:])
+	sym.VersionIndex = versym &^ versymHidden
+	var v version
+	if int(sym.VersionIndex) < len(s.versions) {
+		v = s.versions[sym.VersionIndex]
+	}
+	sym.Version, sym.VersionFile = v.name, v.file
+	if sym.Hidden = versym&versymHidden != 0; !sym.Defined() {
+		sym.Hidden = v.hidden
+	}
+	return sym
+}
+
+// HiddenBit reports whether bit 15 of the versym of symbol i is set, be it a definition or not.
+func (s *Symbols) HiddenBit(i int) bool {
+	return s.versym != nil && s.get16(s.versym[2*i:])&versymHidden != 0
+}
+
+// HiddenNeed reports whether the version that symbol i wants has bit 15 of vna_other set.
+func (s *Symbols) HiddenNeed(i int) bool {
+	if s.versym == nil {
+		return false
+	}
+	v := int(s.get16(s.versym[2*i:]) &^ versymHidden)
+	return v < len(s.versions) && s.versions[v].hidden
+}
+
+// Name is the name of symbol i; "" where the file has none for it.
+func (s *Symbols) Name(i int) string {
+	at, text := int64(s.nameOf(i)), s.names.text
+	if at >= int64(len(text)) {
+		return ""
+	}
+	name, _, ok := strings.Cut(text[at:], "\x00")
+	if !ok {
+		return ""
+	}
+	return name
+}
+
+func (s *Symbols) nameOf(i int) uint32 { return s.get32(s.table[i*int(s.layout().sym):]) }
+
+// HasName reports whether symbol i has that name.
+func (s *Symbols) HasName(i int, name string) bool {
+	at, text := int64(s.nameOf(i)), s.names.text
+	if at >= int64(len(text)) {
+		return false
+	}
+	rest, ok := strings.CutPrefix(text[at:], name)
+	return ok && rest != "" && rest[0] == 0
+}
