@@ -279,6 +279,31 @@ func TestProveRefusesOtherCopy(t *testing.T) {
 	require.Equal(t, "one/lib/libx.so.1", proof.Got)
 }
 
+// The link maps may be the same and a reference still reach nothing: that is refused as well.
+func TestProveRefusesOtherBinding(t *testing.T) {
+	const globDat = 6 // R_X86_64_GLOB_DAT
+	app := program("libx.so.1")
+	app.Symbols = []elftest.Symbol{{Name: "foo", Undefined: true, Relocs: []uint32{globDat}}}
+	with, without := lib("libx.so.1"), lib("libx.so.1")
+	with.Symbols = []elftest.Symbol{{Name: "foo"}}
+	root := storeTree(t, map[string]elftest.File{
+		"x-1/lib/libx.so.1": with, "y-1/lib/libx.so.1": without, "one-1/bin/one": runPath(app, "x-1"),
+	})
+	p, err := plan(t, root, bundle.Options{Interp: "system"}, "one-1/bin/one")
+	require.NoError(t, err)
+	other, err := closure.ReadObject(root, libDir("y-1")+"/libx.so.1")
+	require.NoError(t, err)
+	for i := range p.Entries {
+		if p.Entries[i].Path == "one/lib/libx.so.1" {
+			p.Entries[i].Object = other
+		}
+	}
+	var proof *bundle.ProofError
+	require.ErrorAs(t, p.Prove(), &proof)
+	require.Contains(t, proof.For, "foo of ")
+	require.Equal(t, "nothing", proof.Got)
+}
+
 // A plan with a run path that leads nowhere is refused.
 func TestProveRefuses(t *testing.T) {
 	root := storeTree(t, map[string]elftest.File{

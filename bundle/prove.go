@@ -1,11 +1,14 @@
 package bundle
 
 import (
+	"errors"
 	"fmt"
+	"iter"
 	"path"
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
 // proofDir is where the bundle stands in the tree that the proof walks; any place will do.
@@ -25,8 +28,8 @@ func (e *ProofError) Error() string {
 }
 
 // Prove walks the planned tree as the loader would, over the edited files, and compares: every
-// program must load the same objects in the same order, and every need must get the same answer.
-// It returns a *ProofError with the first difference. Nothing is written.
+// program must load the same objects in the same order, every need must get the same answer, and
+// every symbol reference must reach the same definition. It returns a *ProofError with the first difference. Nothing is written.
 func (p *Plan) Prove() error {
 	for _, s := range p.layout.starts {
 		if s.strategy == StrategyNone {
@@ -54,7 +57,10 @@ func (p *Plan) prove(s *start) error {
 	if err != nil {
 		return fmt.Errorf("%s: the bundle cannot be walked: %w", s.asked, err)
 	}
-	return p.compare(s, c.LinkMaps[0])
+	if err := p.compare(s, c.LinkMaps[0]); err != nil {
+		return err
+	}
+	return p.compareBindings(s, c.LinkMaps[0])
 }
 
 // proofTree is the file system of a target that has the bundle, and, where a program uses the
@@ -112,25 +118,58 @@ func (p *Plan) compare(s *start, got *closure.LinkMap) error {
 		return p.proofError(s, "its needs", fmt.Sprint(len(want.Needs), " needs"), fmt.Sprint(len(got.Needs), " needs"))
 	}
 	for i, n := range want.Needs {
-		a, b := p.answer(s, n), "nothing"
-		if to := got.Needs[i].To; to != nil {
-			b = to.Object.Path
-		}
-		if a != b {
+		if a, b := p.mapped(s, n.To), pathOf(got.Needs[i].To); a != b {
 			return p.proofError(s, fmt.Sprintf("%s of %s", n.Name, n.From.Object.Path), a, b)
 		}
 	}
 	return nil
 }
 
-func (p *Plan) answer(s *start, n *closure.Need) string {
-	if n.To == nil {
+// mapped is where an object of one program is in the proof's tree; "nothing" for none.
+func (p *Plan) mapped(s *start, l *closure.Loaded) string {
+	if l == nil {
 		return "nothing"
 	}
-	return p.sigma(s, n.To.Object)
+	return p.sigma(s, l.Object)
+}
+
+// pathOf is where an object of the proof's tree is; "nothing" for none.
+func pathOf(l *closure.Loaded) string {
+	if l == nil {
+		return "nothing"
+	}
+	return l.Object.Path
 }
 
 func (p *Plan) proofError(s *start, what, want, got string) error {
 	trim := func(at string) string { return strings.TrimPrefix(at, proofDir+"/") }
 	return &ProofError{Program: s.asked, For: what, Want: trim(want), Got: trim(got)}
+}
+
+// compareBindings holds the bindings of the bundle against the original's. An edit changes neither
+// relocations nor symbols, so both list the same references in the same order.
+func (p *Plan) compareBindings(s *start, bundled *closure.LinkMap) error {
+	want, err := closure.Bind(s.linkMap)
+	if errors.Is(err, elfpatch.ErrUnsupported) {
+		return nil // a machine whose relocations are not known: the link map must do
+	}
+	if err != nil {
+		return err
+	}
+	got, err := closure.Bind(bundled)
+	if err != nil {
+		return err
+	}
+	next, stop := iter.Pull(got.All())
+	defer stop()
+	for a := range want.All() {
+		b, ok := next()
+		if !ok || b.Symbol != a.Symbol || b.Class != a.Class {
+			return p.proofError(s, a.Symbol+" of "+a.From.Object.Path, "a reference", "another reference")
+		}
+		if x, y := p.mapped(s, a.To), pathOf(b.To); x != y {
+			return p.proofError(s, a.Symbol+" of "+a.From.Object.Path, x, y)
+		}
+	}
+	return nil
 }

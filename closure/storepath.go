@@ -87,3 +87,14 @@ func parseDrvName(s string) (name, version string) {
 	}
 	return s, ""
 }
+
+// Package is the name without version and without the machine that nixpkgs puts between the two in
+// what it cross-compiles: "protobuf" of protobuf-aarch64-unknown-linux-gnu-3.21.9.
+func (s StorePath) Package() string {
+	name := s.PName()
+	before, _, cross := strings.Cut(name, "-unknown-linux-")
+	if i := strings.LastIndexByte(before, '-'); cross && i > 0 {
+		return before[:i]
+	}
+	return name
+}

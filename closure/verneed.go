@@ -12,6 +12,14 @@ type VersionFault struct {
 	NoInfo  bool // To has no versions at all: a warning only
 }
 
+// String says it as the loader does (glibc elf/dl-version.c: match_symbol).
+func (f VersionFault) String() string {
+	if f.NoInfo {
+		return f.To.Path + ": no version information available (required by " + f.From.Path + ")"
+	}
+	return f.To.Path + ": version `" + f.Version + "' not found (required by " + f.From.Path + ")"
+}
+
 // Fatal reports whether the loader gives up.
 func (f *VersionFault) Fatal() bool { return !f.Weak && !f.NoInfo }
 

@@ -35,7 +35,7 @@ func (c *Closure) Why(m *LinkMap, name string, limit int) []Reason {
 		}
 	}
 	for _, l := range m.objects() {
-		if l != m.Program() && c.means(l, name) {
+		if l != m.Program() && c.Means(l, name) {
 			reasons = append(reasons, newChainFinder(edges, m.Program(), l).reason(limit))
 		}
 	}
@@ -64,8 +64,9 @@ func (m *LinkMap) edges() []*Need {
 	return edges
 }
 
-// means reports whether a name means an object.
-func (c *Closure) means(l *Loaded, name string) bool {
+// Means reports whether a name means an object: its path, a name that a need found it by, its soname,
+// its file name, its store path, or that store path's name with or without the version.
+func (c *Closure) Means(l *Loaded, name string) bool {
 	for _, n := range append([]string{l.Path, l.Object.Path, l.Object.Info.Soname}, l.Names...) {
 		if n != "" && (n == name || path.Base(n) == name) {
 			return true
@@ -73,7 +74,7 @@ func (c *Closure) means(l *Loaded, name string) bool {
 	}
 	for _, file := range []string{l.Path, l.Object.Path} {
 		if sp, _, ok := ParseStorePath(c.StoreDir, file); ok &&
-			(name == sp.String() || name == sp.Digest+"-"+sp.Name || name == sp.Name || name == sp.PName()) {
+			(name == sp.String() || name == sp.Digest+"-"+sp.Name || name == sp.Name || name == sp.PName() || name == sp.Package()) {
 			return true
 		}
 	}

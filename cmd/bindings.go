@@ -1,0 +1,151 @@
+package cmd
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+// bindingsFlags choose among bindings; "" chooses all.
+type bindingsFlags struct{ from, to, symbol string }
+
+func (a *app) bindingsCommand() *cobra.Command {
+	var flags bindingsFlags
+	c := &cobra.Command{
+		Use:   "bindings PROGRAM",
+		Short: "Print which definition every reference reaches",
+		Long: `Print what the dynamic loader binds every symbol reference of every object to when it binds all at
+start (LD_BIND_NOW): a line for each, FILE SYMBOL VERSION -> FILE, separated by tabs; VERSION is -
+where there is none, and the last FILE is UNDEFINED where nothing answers. As the loader does, it
+says nothing of a weak reference that nothing answers and of one that is never looked up; the
+loader's own references are left out unless --from names it. Nothing is run. Status 3 means that a
+reference is undefined, or a version is missing.
+
+--from and --to take a path, a soname, a file name, or a store path or its name.
+` + exitHelp,
+		Example: "  nixbundle bindings ./result/bin/sensor --from libopencv_dnn.so.406 --to protobuf",
+		Args:    exactlyOne,
+		RunE:    func(_ *cobra.Command, args []string) error { return a.bindings(args, flags) },
+	}
+	f := c.Flags()
+	f.StringVar(&flags.from, "from", "", "only references of this object")
+	f.StringVar(&flags.to, "to", "", "only references that reach this object")
+	f.StringVar(&flags.symbol, "symbol", "", "only references to this symbol")
+	a.addGiven(c)
+	a.addJSON(c)
+	return c
+}
+
+func (a *app) bindings(args []string, flags bindingsFlags) error {
+	_, c, err := a.walk(args)
+	if err != nil {
+		return err
+	}
+	if err := c.Missing(); err != nil {
+		return err
+	}
+	if err := c.Wrapper(); err != nil {
+		a.say(err) // the bindings are right, but of the wrapper
+	}
+	p := bindingsPrinter{app: a, flags: flags, closure: c, list: []bindingJSON{}}
+	for _, m := range c.LinkMaps {
+		b, err := closure.Bind(m)
+		if err != nil {
+			return err
+		}
+		p.print(b)
+	}
+	if a.json {
+		err = a.printJSON(struct {
+			Bindings []bindingJSON `json:"bindings"`
+		}{p.list})
+	}
+	if err == nil && p.fatal {
+		err = errFindings
+	}
+	return err
+}
+
+// bindingsPrinter prints the bindings that were asked for.
+type bindingsPrinter struct {
+	*app
+	flags   bindingsFlags
+	closure *closure.Closure
+	list    []bindingJSON // for --json
+	fatal   bool          // the loader would give up
+	interp  *closure.Loaded
+
+	from *closure.Loaded // whose lines are being printed
+	seen map[string]bool // those lines
+}
+
+func (p *bindingsPrinter) print(b *closure.Bindings) {
+	p.interp = b.Map.Interp
+	for _, f := range b.Faults {
+		p.tell("%s", f)
+		p.fatal = p.fatal || f.Fatal()
+	}
+	for binding := range b.All() {
+		switch {
+		case !p.chosen(&binding):
+			continue
+		case p.json:
+			p.list = append(p.list, newBindingJSON(&binding))
+		default:
+			p.printLine(&binding)
+		}
+		p.fatal = p.fatal || binding.To == nil
+	}
+}
+
+// chosen reports whether a binding is one that the loader looks up and the flags ask for.
+func (p *bindingsPrinter) chosen(b *closure.Binding) bool {
+	switch {
+	case b.Own || b.To == nil && (b.Weak || p.flags.to != ""):
+		return false
+	case p.flags.symbol != "" && b.Symbol != p.flags.symbol:
+		return false
+	case p.flags.from == "" && b.From == p.interp:
+		return false // ld.so relocates itself, and says so only in a real run
+	case p.flags.from != "" && !p.closure.Means(b.From, p.flags.from):
+		return false
+	}
+	return p.flags.to == "" || p.closure.Means(b.To, p.flags.to)
+}
+
+// printLine prints one binding; what an object refers to by calls and by data is one line.
+func (p *bindingsPrinter) printLine(b *closure.Binding) {
+	version, to := b.Version, "UNDEFINED"
+	if version == "" {
+		version = "-"
+	}
+	if b.To != nil {
+		to = b.To.Path
+	}
+	if p.from != b.From {
+		p.from, p.seen = b.From, map[string]bool{}
+	}
+	if line := fmt.Sprintf("%s\t%s\t%s\t->\t%s\n", b.From.Path, b.Symbol, version, to); !p.seen[line] {
+		p.seen[line] = true
+		fmt.Fprint(p.Stdout, line)
+	}
+}
+
+type bindingJSON struct {
+	From    string `json:"from"`
+	Symbol  string `json:"symbol"`
+	Version string `json:"version,omitempty"`
+	Class   string `json:"class"`
+	Weak    bool   `json:"weak"`
+	To      string `json:"to,omitempty"`
+}
+
+func newBindingJSON(b *closure.Binding) bindingJSON {
+	j := bindingJSON{From: b.From.Path, Symbol: b.Symbol, Version: b.Version, Class: b.Class.String(), Weak: b.Weak}
+	if b.To != nil {
+		j.To = b.To.Path
+	}
+	return j
+}
