@@ -60,6 +60,8 @@ type Options struct {
 	// AllowConflicts makes a bundle although the loader will mix up copies; what it will mix up is
 	// recorded in the manifest.
 	AllowConflicts bool
+	// Accept are conflicts that do not refuse the bundle; they are recorded in the manifest as well.
+	Accept []closure.Acceptance
 	// Epoch is the modification time of every entry, seconds since 1970; 0 means 1.
 	Epoch int64
 }
@@ -149,8 +151,9 @@ func (p *Plan) admit(opts Options) error {
 			p.Accepted = append(p.Accepted, f)
 		}
 	}
-	if len(p.Accepted) > 0 && !opts.AllowConflicts {
-		return &ConflictError{Findings: p.Accepted}
+	open, _ := p.closure.Unaccepted(p.Accepted, opts.Accept)
+	if len(open) > 0 && !opts.AllowConflicts {
+		return &ConflictError{Findings: open}
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type bundleFlags struct {
 	plan   bundle.Options
 	output string
 	level  string
+	accept string
 	dryRun bool
 	quiet  bool
 }
@@ -55,6 +56,7 @@ The same input gives the same bytes on any machine; SOURCE_DATE_EPOCH sets the t
 	f.StringVar(&flags.plan.Interp, "interp", bundle.Auto, "how programs find their loader: auto, system, wrapper, or an absolute path")
 	f.StringVar(&flags.level, "level", "default", "compression: "+strings.Join(bundle.Levels(), ", "))
 	f.BoolVar(&flags.plan.AllowConflicts, "allow-conflicts", false, "bundle although the loader will mix up copies; the manifest records what")
+	f.StringVar(&flags.accept, "accept", "", "file of accepted conflicts, as the verb conflicts writes it")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "print the plan and write nothing")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing but errors")
 	a.addJSON(c)
@@ -68,6 +70,9 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 	}
 	if flags.plan.Epoch, err = a.epoch(); err != nil {
 		return usageError{err}
+	}
+	if flags.plan.Accept, err = readAccepted(flags.accept); err != nil {
+		return err
 	}
 	plan, err := a.plan(args, flags.plan)
 	if err != nil {

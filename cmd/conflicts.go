@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -12,6 +13,7 @@ import (
 )
 
 func (a *app) conflictsCommand() *cobra.Command {
+	var accept, reason string
 	c := &cobra.Command{
 		Use:   "conflicts PROGRAM...",
 		Short: "Name what the loader will mix up, and who brought it",
@@ -21,35 +23,58 @@ the way, needs that nothing answers. For every copy it says who needs it, by the
 the program, which copy the loader keeps, and what to do. Nothing is run.
 
 Silence and status 0 mean that every object gets the copies it was linked with.
+
+--accept FILE passes over findings that somebody has looked at, so that a build fails only on a new
+one. An entry names packages with their versions: it outlives a rebuild and ends with the next update
+of one of them. --reason TEXT adds what is found now to FILE.
 ` + exitHelp,
-		Example: "  nixbundle conflicts ./result/bin/sensor",
-		Args:    atLeastOne,
-		RunE: func(_ *cobra.Command, args []string) error {
-			_, c, err := a.walk(args)
-			if err != nil {
-				return err
-			}
-			if err := c.Wrapper(); err != nil {
-				return err // its silence would say nothing about the program it starts
-			}
-			findings, err := closure.Judge(c)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				err = a.printJSON(findingsJSON(findings))
-			} else {
-				printFindings(a.Stdout, findings)
-			}
-			if err == nil && worst(findings) == closure.Error {
-				err = errFindings
-			}
-			return err
-		},
+		Example: "  nixbundle conflicts ./result/bin/sensor\n" +
+			"  nixbundle conflicts ./result/bin/sensor --accept clashes.json --reason 'until the next nixpkgs update'",
+		Args: atLeastOne,
+		RunE: func(_ *cobra.Command, args []string) error { return a.conflicts(args, accept, reason) },
 	}
+	c.Flags().StringVar(&accept, "accept", "", "file of accepted findings: those are not told, and only others count")
+	c.Flags().StringVar(&reason, "reason", "", "add what is found to the file of --accept, for this reason")
 	a.addGiven(c)
 	a.addJSON(c)
 	return c
+}
+
+func (a *app) conflicts(args []string, accept, reason string) error {
+	if reason != "" && accept == "" {
+		return usageError{errors.New("--reason goes with --accept FILE")}
+	}
+	_, c, err := a.walk(args)
+	if err != nil {
+		return err
+	}
+	if err := c.Wrapper(); err != nil {
+		return err // its silence would say nothing about the program it starts
+	}
+	findings, err := closure.Judge(c)
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		return a.acceptAll(c, findings, accept, reason)
+	}
+	accepted, err := readAccepted(accept)
+	if err != nil {
+		return err
+	}
+	findings, stale := c.Unaccepted(findings, accepted)
+	for _, s := range stale {
+		a.tell("%s: %s %s of %s is no longer found: take it out", accept, s.Kind, s.Name, s.Program)
+	}
+	if a.json {
+		err = a.printJSON(findingsJSON(findings))
+	} else {
+		printFindings(a.Stdout, findings)
+	}
+	if err == nil && worst(findings) == closure.Error {
+		err = errFindings
+	}
+	return err
 }
 
 // worst is the gravest severity among findings; Note when there is none.

@@ -1,0 +1,55 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+// readAccepted reads a file of acceptances; "" is none.
+func readAccepted(name string) ([]closure.Acceptance, error) {
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	accepted, err := closure.ReadAcceptances(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return accepted, nil
+}
+
+// acceptAll adds findings to a file of acceptances, which is made where it is not there.
+func (a *app) acceptAll(c *closure.Closure, findings []closure.Finding, name, reason string) error {
+	accepted, err := readAccepted(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	findings, _ = c.Unaccepted(findings, accepted)
+	for i := range findings {
+		accepted = append(accepted, c.Accept(&findings[i], reason))
+	}
+	a.tell("%s: %d accepted, %d of them new", name, len(accepted), len(findings))
+	return writeWhole(name, func(f *os.File) error { return closure.WriteAcceptances(f, accepted) })
+}
+
+// writeWhole writes a file that appears whole or not at all.
+func writeWhole(name string, write func(*os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(name), ".nixbundle-*.tmp")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
