@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -107,7 +106,7 @@ func (l *layout) settle(s *start) {
 			h.exec = executable
 		}
 		names := l.names(s, o)
-		h.folder = l.folderFor(s, o, names)
+		h.folder = l.folderFor(o, names)
 		if l.folders[h.folder] == nil {
 			l.folders[h.folder] = answers{}
 		}
@@ -130,29 +129,28 @@ func (l *layout) names(s *start, o *closure.Object) []string {
 		names = append(names, soname)
 	}
 	if interp := s.linkMap.Interp; interp != nil && interp.Object == o {
-		names = append(names, path.Base(interp.Path))
+		names = append(names, loaderNames(interp)...)
 	}
 	names = append(names, l.asked[o]...)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// folderFor is lib/ where the names are free there, else a folder named after the store path.
-func (l *layout) folderFor(s *start, o *closure.Object, names []string) string {
+// folderFor is lib/ where the names are free there, else a folder of its own: the store path's name
+// with the start of its digest in front, so that it is none of the names that glibc looks for below
+// every search directory (tls, haswell, glibc-hwcaps and more).
+func (l *layout) folderFor(o *closure.Object, names []string) string {
 	if l.fits(libDir, o, names) {
 		return libDir
 	}
-	label := path.Base(path.Dir(o.Path))
-	digest := ""
+	label := "from-" + path.Base(path.Dir(o.Path))
 	if sp, _, ok := closure.ParseStorePath(l.storeDir, o.Path); ok {
-		label, digest = sp.Name, sp.Digest[:8]
+		label = sp.Digest[:8] + "-" + sp.Name
 	}
-	folder := path.Join(libDir, label)
-	for suffix := digest; ; suffix += "+" {
+	for folder := path.Join(libDir, label); ; folder += "+" {
 		if l.folders[libDir][path.Base(folder)] == nil && l.fits(folder, o, names) {
 			return folder
 		}
-		folder = path.Join(libDir, label+"-"+cmp.Or(suffix, "2"))
 	}
 }
 

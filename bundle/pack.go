@@ -38,7 +38,8 @@ type Summary struct {
 
 // Pack writes the bundle of p to w, as a tar stream, compressed unless opts say otherwise. The same
 // plan and files give the same bytes, whatever the number of workers, the machine, the user and the
-// time. Memory does not grow with the bundle: it is some 25 MiB for each worker, and the level's tables.
+// time. Memory does not grow with the bundle: it is some 100 MiB and, for each worker, 50 to 80 MiB more,
+// by the level.
 //
 // Entries are written in the order of the plan, each file once: one that equals an earlier file is a
 // hard link to it, unless [Plan.Apart] keeps them apart. The manifest comes last.

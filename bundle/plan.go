@@ -19,7 +19,7 @@ type Plan struct {
 	Programs []Program         // in the order asked for
 	Epoch    int64             // the modification time of every entry, seconds since 1970
 	Accepted []closure.Finding // conflicts that stand in the closure and were allowed
-	Warnings []string          // what the plan changes beyond edits: set-id bits dropped
+	Warnings []string          // what is likely a mistake, and what the plan changes beyond edits: set-id bits dropped
 
 	// Apart reports whether two objects are in one process. Equal files then stay two files: as
 	// hard links they would be one inode, which the loader takes for one object. Nil means never.
@@ -66,6 +66,15 @@ type Options struct {
 	Epoch int64
 }
 
+// OptionError says that an option makes no sense.
+type OptionError struct {
+	Option string // "interp" or "name"
+	Value  string
+	Why    string
+}
+
+func (e *OptionError) Error() string { return fmt.Sprintf("%s %q: %s", e.Option, e.Value, e.Why) }
+
 // ConflictError refuses a closure in which a program does not get what it was linked with.
 type ConflictError struct {
 	Findings []closure.Finding
@@ -99,7 +108,7 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 		return nil, err
 	}
 	if p.Name == "" {
-		p.Name = bundleName(starts[0].asked)
+		p.Name = path.Base(starts[0].entry)
 	}
 	if p.layout, err = newLayout(c.StoreDir, starts); err != nil {
 		return nil, err
@@ -114,24 +123,15 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 	return p, p.checkNames()
 }
 
-// bundleName is the name of a bundle whose first program is that: its file name, without what
-// nixpkgs' makeWrapper makes of the name of a program that it puts a wrapper in front of.
-func bundleName(program string) string {
-	name := path.Base(program)
-	for {
-		inner, hidden := strings.CutPrefix(name, ".")
-		inner, wrapped := strings.CutSuffix(strings.TrimRight(inner, "_"), "-wrapped")
-		if !hidden || !wrapped || inner == "" {
-			return name
-		}
-		name = inner
-	}
-}
-
 // admit refuses a closure that must not be packed.
 func (p *Plan) admit(opts Options) error {
 	if strings.ContainsAny(opts.Name, "/\x00") || opts.Name == "." || opts.Name == ".." {
-		return fmt.Errorf("%q cannot be the name of a bundle: it must be one folder name", opts.Name)
+		return &OptionError{"name", opts.Name, "it must be one folder name"}
+	}
+	for _, m := range p.closure.LinkMaps {
+		if !canStart(m.Program().Object.Info) {
+			return &closure.ProgramError{Path: m.Asked, Why: "is a library: nothing can start it", What: "name the program that needs it"}
+		}
 	}
 	if err := p.closure.Missing(); err != nil {
 		return err
@@ -147,8 +147,11 @@ func (p *Plan) admit(opts Options) error {
 		return err
 	}
 	for _, f := range findings {
-		if f.Severity == closure.Error {
+		switch f.Severity {
+		case closure.Error:
 			p.Accepted = append(p.Accepted, f)
+		case closure.Warning:
+			p.Warnings = append(p.Warnings, f.Name+": "+f.What)
 		}
 	}
 	open, _ := p.closure.Unaccepted(p.Accepted, opts.Accept)
@@ -156,6 +159,12 @@ func (p *Plan) admit(opts Options) error {
 		return &ConflictError{Findings: open}
 	}
 	return nil
+}
+
+// canStart reports whether the kernel can start a file: one that names an interpreter, or a static
+// program.
+func canStart(info *elfpatch.Info) bool {
+	return info.Interp != "" || len(info.Needed) == 0 && info.Soname == "" && info.Entry != 0
 }
 
 // MachineError refuses programs of several machines, which nothing runs together.
@@ -216,9 +225,9 @@ func (p *Plan) addProgram(s *start) {
 	}
 	if s.strategy == StrategyWrapper {
 		p.add(Entry{Path: s.entry, Mode: 0o755, Data: p.layout.launcher(s)})
-		if musl := muslPathFile(s); musl != "" && !p.has(musl) {
-			p.add(Entry{Path: musl, Mode: 0o644, Data: []byte{}})
-		}
+	}
+	if musl := muslPathFile(s); musl != "" && !p.has(musl) {
+		p.add(Entry{Path: musl, Mode: 0o644, Data: []byte{}})
 	}
 	p.Programs = append(p.Programs, Program{
 		Entry: p.in(s.entry), ELF: p.in(elf), Source: s.asked, Strategy: s.strategy, Reason: s.reason,

@@ -76,6 +76,11 @@ func plan(t *testing.T, root fs.FS, opts bundle.Options, programs ...string) (*b
 	return p, p.Prove()
 }
 
+// own is the folder below lib/ that a store path's colliding libraries go to.
+func own(name string) string {
+	return filepath.Base(elftest.StorePath(name))[:8] + "-" + name
+}
+
 func mustPlan(t *testing.T, root fs.FS, opts bundle.Options, programs ...string) map[string]bundle.Entry {
 	t.Helper()
 	p, err := plan(t, root, opts, programs...)
@@ -102,7 +107,7 @@ func TestPlanPlaces(t *testing.T) {
 	require.True(t, got["app/lib"].Mode.IsDir())
 
 	got = mustPlan(t, root, bundle.Options{Interp: "wrapper", Name: "x"}, "app-1.0/bin/linux/app")
-	require.Contains(t, string(got["x/bin/linux/app"].Data), `exec "$root/lib/ld-linux-x86-64.so.2"`)
+	require.Contains(t, string(got["x/bin/linux/app"].Data), `exec "$root"'lib/ld-linux-x86-64.so.2'`)
 	require.Contains(t, got, "x/lib/libc.so.6")
 	require.Equal(t, "$ORIGIN/../../lib", got["x/libexec/linux/app"].Edit.RunPath)
 	require.True(t, got["x/libexec/linux/app"].Edit.RPath, "a bundle with its own C library is found before LD_LIBRARY_PATH")
@@ -124,9 +129,9 @@ func TestPlanCollision(t *testing.T) {
 	for _, interp := range []string{"system", "wrapper"} {
 		got := mustPlan(t, root, bundle.Options{Interp: interp}, "one-1/bin/one", "two-1/bin/two")
 		require.Contains(t, got, "one/lib/libx.so.1")
-		require.Contains(t, got, "one/lib/x-2.0/libx.so.1")
-		require.Equal(t, "$ORIGIN/x-2.0:$ORIGIN", got["one/lib/liby.so.1"].Edit.RunPath)
-		require.Equal(t, "$ORIGIN/..", got["one/lib/x-2.0/libx.so.1"].Edit.RunPath)
+		require.Contains(t, got, "one/lib/"+own("x-2.0")+"/libx.so.1")
+		require.Equal(t, "$ORIGIN/"+own("x-2.0")+":$ORIGIN", got["one/lib/liby.so.1"].Edit.RunPath)
+		require.Equal(t, "$ORIGIN/..", got["one/lib/"+own("x-2.0")+"/libx.so.1"].Edit.RunPath)
 	}
 }
 
@@ -145,21 +150,21 @@ func TestPlanCollisionFolders(t *testing.T) {
 		"two-1/bin/two":     runPath(program("liba.so.1", "libb.so.1"), "a-2"),
 	}
 	got := mustPlan(t, storeTree(t, files), bundle.Options{Interp: "system"}, "one-1/bin/one", "two-1/bin/two")
-	require.Contains(t, got, "one/lib/a-2/liba.so.1")
-	require.Contains(t, got, "one/lib/a-2/libb.so.1")
+	require.Contains(t, got, "one/lib/"+own("a-2")+"/liba.so.1")
+	require.Contains(t, got, "one/lib/"+own("a-2")+"/libb.so.1")
 
 	// mix takes liba of a-2 and libb of a-1, by a folder of its own in the store.
 	files["mix-1/lib/liba.so.1"] = elftest.Link("../../" + filepath.Base(elftest.StorePath("a-2")) + "/lib/liba.so.1")
 	files["mix-1/lib/libb.so.1"] = elftest.Link("../../" + filepath.Base(elftest.StorePath("a-1")) + "/lib/libb.so.1")
 	files["mix-1/bin/mix"] = runPath(program("liba.so.1", "libb.so.1"), "mix-1")
 	got = mustPlan(t, storeTree(t, files), bundle.Options{Interp: "system"}, "one-1/bin/one", "two-1/bin/two", "mix-1/bin/mix")
-	require.Equal(t, "$ORIGIN/../lib/a-2:$ORIGIN/../lib", got["one/bin/mix"].Edit.RunPath)
+	require.Equal(t, "$ORIGIN/../lib/"+own("a-2")+":$ORIGIN/../lib", got["one/bin/mix"].Edit.RunPath)
 
 	// The same with the other library of a-2 placed first.
 	files["two-1/bin/two"] = runPath(program("libb.so.1", "liba.so.1"), "a-2")
 	got = mustPlan(t, storeTree(t, files), bundle.Options{Interp: "system"}, "one-1/bin/one", "two-1/bin/two", "mix-1/bin/mix")
-	require.Contains(t, got, "one/lib/a-2/libb.so.1")
-	require.NotContains(t, got, "one/lib/a-2/liba.so.1")
+	require.Contains(t, got, "one/lib/"+own("a-2")+"/libb.so.1")
+	require.NotContains(t, got, "one/lib/"+own("a-2")+"/liba.so.1")
 }
 
 // A DT_NEEDED that is a path becomes the bare name, with its version need.
@@ -184,7 +189,7 @@ func TestPlanProgramNames(t *testing.T) {
 	require.Equal(t, "box", got["box/bin/ls"].Link)
 	got = mustPlan(t, root, bundle.Options{Interp: "wrapper"}, "box-1/bin/box", "box-1/bin/ls")
 	require.Equal(t, "box", got["box/libexec/ls"].Link)
-	require.Contains(t, string(got["box/bin/ls"].Data), `"$root/libexec/ls"`)
+	require.Contains(t, string(got["box/bin/ls"].Data), `"$root"'libexec/ls'`)
 }
 
 func TestPlanRefuses(t *testing.T) {
@@ -210,10 +215,63 @@ func TestPlanRefuses(t *testing.T) {
 	var missing *closure.NotFoundError
 	require.ErrorAs(t, err, &missing)
 
-	_, err = plan(t, root, bundle.Options{Name: "a/b"}, "one-1/bin/tool")
-	require.ErrorContains(t, err, "one folder name")
-	_, err = plan(t, root, bundle.Options{Interp: "else"}, "one-1/bin/tool")
-	require.ErrorContains(t, err, "auto, system, wrapper")
+	var option *bundle.OptionError
+	for _, opts := range []bundle.Options{
+		{Name: "a/b"}, {Name: ".."}, {Interp: "else"}, {Interp: "/opt/x/loader"}, {Interp: "/opt//x/lib/ld-linux-x86-64.so.2"}, {Interp: "/"},
+	} {
+		_, err = plan(t, root, opts, "one-1/bin/tool")
+		require.ErrorAs(t, err, &option, "%+v", opts)
+	}
+}
+
+// One path is one loader: programs of two C libraries cannot share it.
+func TestPlanInterpPath(t *testing.T) {
+	other := libDir("glibc-2.41") + "/ld-linux-x86-64.so.2"
+	two := elftest.Image{Interp: other, Needed: []string{"libc.so.6"}, RunPath: libDir("glibc-2.41")}
+	root := storeTree(t, map[string]elftest.File{
+		"glibc-2.41/lib/ld-linux-x86-64.so.2": elftest.Image{Soname: "ld-linux-x86-64.so.2", Padding: 8},
+		"glibc-2.41/lib/libc.so.6":            elftest.Image{Soname: "libc.so.6", Needed: []string{"ld-linux-x86-64.so.2"}, Padding: 8},
+		"one-1/bin/one":                       runPath(program()),
+		"two-1/bin/two":                       two,
+	})
+	opts := bundle.Options{Interp: "/opt/x/lib/ld-linux-x86-64.so.2"}
+	mustPlan(t, root, opts, "one-1/bin/one")
+	var option *bundle.OptionError
+	_, err := plan(t, root, opts, "one-1/bin/one", "two-1/bin/two")
+	require.ErrorAs(t, err, &option)
+
+	// Behind launchers each has its own.
+	got := mustPlan(t, root, bundle.Options{}, "one-1/bin/one", "two-1/bin/two")
+	require.Contains(t, string(got["one/bin/two"].Data), "'lib/"+own("glibc-2.41")+"/ld-linux-x86-64.so.2'")
+}
+
+// A library is no program, though no interpreter stands in it either.
+func TestPlanLibrary(t *testing.T) {
+	root := storeTree(t, map[string]elftest.File{"x-1/lib/libx.so.1": lib("libx.so.1")})
+	_, err := plan(t, root, bundle.Options{}, "x-1/lib/libx.so.1")
+	var program *closure.ProgramError
+	require.ErrorAs(t, err, &program)
+}
+
+// A program that is named twice is one; what a wrapper hides has its own name again.
+func TestPlanNames(t *testing.T) {
+	root := storeTree(t, map[string]elftest.File{"one-1/bin/.one-wrapped_": program()})
+	got := mustPlan(t, root, bundle.Options{}, "one-1/bin/.one-wrapped_", "one-1/bin/.one-wrapped_")
+	require.Contains(t, got, "one/bin/one")
+	require.Contains(t, got, "one/libexec/one")
+}
+
+// No folder of a bundle's own has a name that glibc looks for below every search directory.
+func TestPlanLegacyNames(t *testing.T) {
+	root := storeTree(t, map[string]elftest.File{
+		"x-1/lib/libx.so.1": lib("libx.so.1"),
+		"tls/lib/libx.so.1": runPath(elftest.Image{Soname: "libx.so.1", Needed: []string{"libc.so.6"}, Padding: 8}),
+		"one-1/bin/one":     runPath(program("libx.so.1"), "x-1"),
+		"two-1/bin/two":     runPath(program("libx.so.1"), "tls"),
+	})
+	got := mustPlan(t, root, bundle.Options{}, "one-1/bin/one", "two-1/bin/two")
+	require.NotContains(t, got, "one/lib/tls")
+	require.Contains(t, got, "one/lib/"+own("tls")+"/libx.so.1")
 }
 
 // One file that finds one name in two places, through the DT_RPATH of two programs, has no place
@@ -275,7 +333,7 @@ func TestProveRefusesOtherCopy(t *testing.T) {
 	}
 	var proof *bundle.ProofError
 	require.ErrorAs(t, p.Prove(), &proof)
-	require.Equal(t, "one/lib/x-2.0/libx.so.1", proof.Want)
+	require.Equal(t, "one/lib/"+own("x-2.0")+"/libx.so.1", proof.Want)
 	require.Equal(t, "one/lib/libx.so.1", proof.Got)
 }
 

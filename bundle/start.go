@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
@@ -60,17 +61,24 @@ func (s *start) packs(o *closure.Object) bool {
 	return !closure.InLibc(o.Info) && (interp == nil || interp.Object != o)
 }
 
-// decideStarts chooses the strategy of every program.
+// decideStarts chooses the strategy of every program. One that is named twice counts once, and two
+// of one name cannot both have it.
 func decideStarts(c *closure.Closure, interp string) ([]*start, error) {
-	starts := make([]*start, 0, len(c.LinkMaps))
+	var starts []*start
 	for _, m := range c.LinkMaps {
 		s := &start{linkMap: m, asked: m.Asked, entry: programEntry(c.StoreDir, m)}
+		if i := slices.IndexFunc(starts, func(have *start) bool { return have.entry == s.entry }); i >= 0 {
+			if starts[i].program() == s.program() {
+				continue
+			}
+			return nil, &CollisionError{Path: s.entry, Sources: []string{starts[i].asked, s.asked}}
+		}
 		if err := s.decide(interp); err != nil {
 			return nil, err
 		}
 		starts = append(starts, s)
 	}
-	return starts, nil
+	return starts, checkInterpPath(starts)
 }
 
 // decide chooses how one program starts.
@@ -92,20 +100,64 @@ func (s *start) decide(interp string) error {
 	case path.IsAbs(interp):
 		s.strategy, s.interp, s.reason = StrategyPath, interp, "asked for: a fixed place"
 	default:
-		return fmt.Errorf("unknown interpreter strategy %q: it is auto, system, wrapper, or an absolute path", interp)
-	}
-	if s.ownsLibc() && s.linkMap.Interp == nil {
-		return fmt.Errorf("%s: its interpreter %s is not there, so the bundle cannot bring it", s.asked, info.Interp)
+		return &OptionError{"interp", interp, "it is auto, system, wrapper, or an absolute path"}
 	}
 	return nil
 }
 
-// programEntry keeps a program's place under bin/: bin/linux-aarch64/ioc stays so.
-func programEntry(storeDir string, m *closure.LinkMap) string {
-	if _, rest, ok := closure.ParseStorePath(storeDir, m.Asked); ok && strings.HasPrefix(rest, "/bin/") {
-		return rest[1:]
+// checkInterpPath refuses a path for PT_INTERP at which the bundle's loader cannot be: one path is one
+// loader, and the loader keeps its name.
+func checkInterpPath(starts []*start) error {
+	var first *start
+	for _, s := range starts {
+		if s.strategy != StrategyPath {
+			continue
+		}
+		loader := s.linkMap.Interp
+		if names := loaderNames(loader); path.Clean(s.interp) != s.interp || !slices.Contains(names, path.Base(s.interp)) {
+			return &OptionError{"interp", s.interp, "the loader that the bundle brings is lib/" + names[0] + ": end the path in that"}
+		}
+		if first == nil {
+			first = s
+		}
+		if loader.Object != first.linkMap.Interp.Object {
+			return &OptionError{"interp", s.interp, fmt.Sprintf("%s needs %s and %s needs %s, and one path is one loader: make two bundles",
+				first.asked, first.linkMap.Interp.Object.Path, s.asked, loader.Object.Path)}
+		}
 	}
-	return path.Join("bin", path.Base(m.Asked))
+	return nil
+}
+
+// loaderNames is every name of ld.so in a bundle; the one that programs have in PT_INTERP first.
+func loaderNames(l *closure.Loaded) []string {
+	names := []string{path.Base(l.Path), path.Base(l.Object.Path)}
+	if soname := l.Object.Info.Soname; soname != "" {
+		names = append(names, path.Base(soname))
+	}
+	return names
+}
+
+// programEntry keeps a program's place under bin/: bin/linux-aarch64/ioc stays so. What a wrapper
+// hides as .sensor-wrapped is sensor again.
+func programEntry(storeDir string, m *closure.LinkMap) string {
+	dir := "bin"
+	if _, rest, ok := closure.ParseStorePath(storeDir, m.Asked); ok && strings.HasPrefix(rest, "/bin/") {
+		dir = path.Dir(rest[1:])
+	}
+	return path.Join(dir, unwrappedName(path.Base(m.Asked)))
+}
+
+// unwrappedName is a file name without what nixpkgs' makeWrapper makes of the name of a program
+// that it puts a wrapper in front of: ".sensor-wrapped", and with underscores for further ones.
+func unwrappedName(name string) string {
+	for {
+		inner, hidden := strings.CutPrefix(name, ".")
+		inner, wrapped := strings.CutSuffix(strings.TrimRight(inner, "_"), "-wrapped")
+		if !hidden || !wrapped || inner == "" {
+			return name
+		}
+		name = inner
+	}
 }
 
 // systemInterp is where every distribution has the loader: the file that the program names, in the
@@ -118,11 +170,13 @@ func systemInterp(m *closure.LinkMap) string {
 	return path.Join(dir, path.Base(info.Interp))
 }
 
-// launcher is the text of a wrapper's launcher. It finds itself through any number of links, needs
-// nothing but a POSIX shell and readlink, and leaves arguments and environment as they are.
+// launcher is the text of a wrapper's launcher. It finds itself through any number of links, to
+// files and to folders, by physical paths alone; it needs a POSIX shell, and readlink where it is
+// started by a link; arguments and environment stay as they are. A slash behind each path keeps the
+// newlines that a command substitution would drop.
 func (l *layout) launcher(s *start) []byte {
 	loader := l.place[s.linkMap.Interp.Object]
-	up := strings.Repeat("/..", strings.Count(s.entry, "/"))
+	up := strings.Repeat("../", strings.Count(s.entry, "/"))
 	argv0 := `--argv0 "$0" `
 	if s.linkMap.Loader.Kind == closure.LoaderGlibc && olderThan(s.linkMap.Loader.Version, 2, 33) {
 		argv0 = "" // ld.so --argv0 came with glibc 2.33
@@ -130,16 +184,24 @@ func (l *layout) launcher(s *start) []byte {
 	return []byte(`#!/bin/sh
 # Made by nixbundle: starts the program with the loader that this bundle brings.
 self=$0
-while [ -h "$self" ]; do
-  link=$(readlink "$self") || exit 127
-  case $link in
-    /*) self=$link ;;
-    *) self=$(dirname -- "$self")/$link ;;
-  esac
+case $self in */*) ;; *) self=./$self ;; esac
+while
+  dir=$(CDPATH= cd -P -- "${self%/*}/" && printf '%s/' "$PWD") || exit 127
+  self=$dir${self##*/}
+  [ -h "$self" ]
+do
+  link=$(readlink -- "$self" && echo /) || exit 127
+  link=${link%??}
+  case $link in /*) self=$link ;; *) self=$dir$link ;; esac
 done
-root=$(CDPATH= cd -- "$(dirname -- "$self")` + up + `" && pwd -P) || exit 127
-exec "$root/` + loader + `" ` + argv0 + `"$root/` + s.elfPath() + `" "$@"
+root=$(CDPATH= cd -P -- "$dir"` + up + ` && printf '%s/' "$PWD") || exit 127
+exec "$root"` + shellQuote(loader) + ` ` + argv0 + `"$root"` + shellQuote(s.elfPath()) + ` "$@"
 `)
+}
+
+// shellQuote is s as one word of a POSIX shell.
+func shellQuote(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func olderThan(v [2]int, major, minor int) bool {
@@ -150,7 +212,7 @@ func olderThan(v [2]int, major, minor int) bool {
 // P being two levels above the loader. An empty one means none; without it the target's own /lib
 // would be searched, with no look at the machine (musl ldso/dynlink.c: load_library).
 func muslPathFile(s *start) string {
-	if s.linkMap.Loader.Kind != closure.LoaderMusl {
+	if s.linkMap.Loader.Kind != closure.LoaderMusl || !s.ownsLibc() {
 		return ""
 	}
 	base := path.Base(s.linkMap.Program().Object.Info.Interp)

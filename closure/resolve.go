@@ -53,9 +53,10 @@ func ReadObject(root fs.FS, name string) (*Object, error) {
 	return object, nil
 }
 
-// enterStore resolves the folder of a path, and follows its last component for as long as that is
-// a link that stands outside the store.
+// enterStore resolves the folder of a path and, where its last component is a link outside the
+// store that leads into it, follows that. Any other link keeps its name.
 func (t *tree) enterStore(at, storeDir string) (string, error) {
+	named := ""
 	for range maxLinks {
 		dir, err := t.walk(path.Dir(at))
 		switch {
@@ -67,12 +68,17 @@ func (t *tree) enterStore(at, storeDir string) (string, error) {
 			return "", syscall.ENOTDIR
 		}
 		at = path.Join(dir.abs(), path.Base(at))
-		kid, err := t.kid(dir, path.Base(at))
-		if err != nil {
-			return "", err
+		if named == "" {
+			named = at
 		}
-		if kid.mode&fs.ModeSymlink == 0 || strings.HasPrefix(at, storeDir+"/") {
+		kid, err := t.kid(dir, path.Base(at))
+		switch {
+		case err != nil:
+			return "", err
+		case strings.HasPrefix(at, storeDir+"/"):
 			return at, nil
+		case kid.mode&fs.ModeSymlink == 0:
+			return named, nil
 		}
 		if at = kid.target; !path.IsAbs(at) {
 			at = path.Join(dir.abs(), kid.target)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
 )
 
@@ -74,12 +75,13 @@ type usageError struct{ error }
 // exit is the one place that turns an error into speech and an exit status.
 func (a *app) exit(err error) int {
 	var usage usageError
+	var option *bundle.OptionError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.Is(err, errFindings):
 		return exitFindings
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &option):
 		a.say(err)
 		return exitUsage
 	case errors.Is(err, context.Canceled):

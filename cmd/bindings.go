@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/nixbundle/nixbundle/closure"
@@ -78,7 +76,7 @@ type bindingsPrinter struct {
 	interp  *closure.Loaded
 
 	from *closure.Loaded // whose lines are being printed
-	seen map[string]bool // those lines
+	seen map[string]bool // what they say
 }
 
 func (p *bindingsPrinter) print(b *closure.Bindings) {
@@ -127,9 +125,9 @@ func (p *bindingsPrinter) printLine(b *closure.Binding) {
 	if p.from != b.From {
 		p.from, p.seen = b.From, map[string]bool{}
 	}
-	if line := fmt.Sprintf("%s\t%s\t%s\t->\t%s\n", b.From.Path, b.Symbol, version, to); !p.seen[line] {
-		p.seen[line] = true
-		fmt.Fprint(p.Stdout, line)
+	if key := b.Symbol + "\x00" + version + "\x00" + to; !p.seen[key] {
+		p.seen[key] = true
+		fprintf(p.Stdout, "%s\t%s\t%s\t->\t%s\n", b.From.Path, b.Symbol, version, to)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
@@ -71,6 +72,11 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 	if flags.plan.Epoch, err = a.epoch(); err != nil {
 		return usageError{err}
 	}
+	if flags.output != "" && flags.output != "-" {
+		if _, err := bundle.FormatOf(flags.output); err != nil {
+			return usageError{err}
+		}
+	}
 	if flags.plan.Accept, err = readAccepted(flags.accept); err != nil {
 		return err
 	}
@@ -119,16 +125,10 @@ func (a *app) write(ctx context.Context, output string, plan *bundle.Plan, opts 
 	if output != "-" {
 		return bundle.Create(ctx, output, plan, opts)
 	}
-	if f, ok := a.rawOut.(*os.File); ok && isTerminal(f) {
+	if f, ok := a.rawOut.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return nil, usageError{errors.New("standard output is a terminal: redirect it, or name a file with -o")}
 	}
 	return bundle.Pack(ctx, a.rawOut, plan, opts)
-}
-
-// isTerminal reports whether f is a character device, as a terminal is.
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // epoch is SOURCE_DATE_EPOCH, 0 when it is not set
@@ -176,13 +176,13 @@ func (a *app) printPlan(plan *bundle.Plan) error {
 		return a.printJSON(planJSON(plan))
 	}
 	for _, p := range plan.Programs {
-		fmt.Fprintf(a.Stdout, "program %s: interpreter %s: %s\n", p.Entry, p.Strategy, p.Reason)
+		fprintf(a.Stdout, "program %s: interpreter %s: %s\n", p.Entry, p.Strategy, p.Reason)
 	}
 	for i := range plan.Entries {
 		printEntry(a.Stdout, &plan.Entries[i])
 	}
 	for _, w := range plan.Warnings {
-		fmt.Fprintf(a.Stdout, "warning: %s\n", w)
+		fprintf(a.Stdout, "warning: %s\n", w)
 	}
 	return nil
 }
@@ -190,15 +190,15 @@ func (a *app) printPlan(plan *bundle.Plan) error {
 func printEntry(w io.Writer, e *bundle.Entry) {
 	switch {
 	case e.Mode.IsDir():
-		fmt.Fprintf(w, "%s/\n", e.Path)
+		fprintf(w, "%s/\n", e.Path)
 	case e.Link != "":
-		fmt.Fprintf(w, "%s -> %s\n", e.Path, e.Link)
+		fprintf(w, "%s -> %s\n", e.Path, e.Link)
 	case e.Object == nil:
-		fmt.Fprintf(w, "%s: made by nixbundle, %d bytes\n", e.Path, len(e.Data))
+		fprintf(w, "%s: made by nixbundle, %d bytes\n", e.Path, len(e.Data))
 	default:
-		fmt.Fprintf(w, "%s: from %s\n", e.Path, e.Object.Path)
+		fprintf(w, "%s: from %s\n", e.Path, e.Object.Path)
 		for _, c := range e.Changes() {
-			fmt.Fprintf(w, "    %s: %s -> %s\n", c.What, orNone(c.From), orNone(c.To))
+			fprintf(w, "    %s: %s -> %s\n", c.What, orNone(c.From), orNone(c.To))
 		}
 	}
 }

@@ -92,12 +92,12 @@ func printFindings(w io.Writer, findings []closure.Finding) {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "%s: %s: %s\n", f.Severity, f.Name, f.What)
+		fprintf(w, "%s: %s: %s\n", f.Severity, f.Name, f.What)
 		for _, c := range f.Copies {
 			printCopy(w, &f, c)
 		}
 		if f.Advice != "" {
-			fmt.Fprintf(w, "  hint: %s\n", f.Advice)
+			fprintf(w, "  hint: %s\n", f.Advice)
 		}
 	}
 }
@@ -110,12 +110,12 @@ func printCopy(w io.Writer, f *closure.Finding, c closure.Copy) {
 	case c.Kept:
 		label = "kept"
 	}
-	fmt.Fprintf(w, "  %-7s %s\n", label, c.Path)
+	fprintf(w, "  %-7s %s\n", label, c.Path)
 	for _, chain := range c.Chains {
-		fmt.Fprintf(w, "          by %s\n", chainText(f.Program, chain))
+		fprintf(w, "          by %s\n", chainText(f.Program, chain))
 	}
 	for _, t := range c.Tried {
-		fmt.Fprintf(w, "          tried %s: %s\n", t.Path, t.Why)
+		fprintf(w, "          tried %s: %s\n", t.Path, t.Why)
 	}
 }
 

@@ -78,7 +78,7 @@ func mayBeBundle(err error) bool {
 func printELF(w io.Writer, i *elfpatch.Info) {
 	fact := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(w, "%-10s %s\n", name, value)
+			fprintf(w, "%-10s %s\n", name, value)
 		}
 	}
 	fact("type", fmt.Sprintf("%s, %s, %s, %s", i.Type, i.Machine, i.Class, i.Data))
@@ -158,22 +158,22 @@ func elfJSON(i *elfpatch.Info) any {
 // printManifest prints what is in a bundle.
 func printManifest(w io.Writer, m *bundle.Manifest) {
 	for _, p := range m.Programs {
-		fmt.Fprintf(w, "program %s: interpreter %s\n", p.Entry, p.Strategy)
+		fprintf(w, "program %s: interpreter %s\n", p.Entry, p.Strategy)
 	}
 	for _, e := range m.Entries {
 		switch {
 		case e.Link != "":
-			fmt.Fprintf(w, "%s -> %s\n", e.Path, e.Link)
+			fprintf(w, "%s -> %s\n", e.Path, e.Link)
 		case e.SHA256 != "" && e.Source == "":
-			fmt.Fprintf(w, "%s  %d bytes  made by nixbundle\n", e.Path, e.Size)
+			fprintf(w, "%s  %d bytes  made by nixbundle\n", e.Path, e.Size)
 		case e.SHA256 != "":
-			fmt.Fprintf(w, "%s  %d bytes  from %s\n", e.Path, e.Size, e.Source)
+			fprintf(w, "%s  %d bytes  from %s\n", e.Path, e.Size, e.Source)
 		}
 		for _, c := range e.Edits {
-			fmt.Fprintf(w, "    %s: %s -> %s\n", c.What, orNone(c.From), orNone(c.To))
+			fprintf(w, "    %s: %s -> %s\n", c.What, orNone(c.From), orNone(c.To))
 		}
 	}
 	for _, f := range m.Accepted {
-		fmt.Fprintf(w, "allowed: %s: %s\n", f.Name, f.What)
+		fprintf(w, "allowed: %s: %s\n", f.Name, f.What)
 	}
 }

@@ -63,7 +63,7 @@ func (a *app) printLinkMaps(args []string, print func(io.Writer, *closure.LinkMa
 	} else {
 		for _, m := range c.LinkMaps {
 			if len(c.LinkMaps) > 1 {
-				fmt.Fprintf(a.Stdout, "%s:\n", m.Asked)
+				fprintf(a.Stdout, "%s:\n", m.Asked)
 			}
 			print(a.Stdout, m)
 		}
@@ -107,8 +107,8 @@ func lddLines(m *closure.LinkMap) []line {
 }
 
 func loadedLine(l *closure.Loaded) line {
-	if l.By == nil {
-		return line{l.Path, l.Path} // ld.so: its first name is PT_INTERP
+	if l.By == nil || strings.Contains(l.By.Name, "/") {
+		return line{l.Path, l.Path} // ld.so, whose first name is PT_INTERP, and what is needed by a path
 	}
 	return line{l.By.Name, l.Path}
 }
@@ -120,9 +120,9 @@ func printLdd(w io.Writer, m *closure.LinkMap) {
 	}
 	for _, l := range lines {
 		if l.name == l.path {
-			fmt.Fprintf(w, "\t%s\n", l.path)
+			fprintf(w, "\t%s\n", l.path)
 		} else {
-			fmt.Fprintf(w, "\t%s => %s\n", l.name, l.path)
+			fprintf(w, "\t%s => %s\n", l.name, l.path)
 		}
 	}
 }
@@ -132,7 +132,7 @@ func printTree(w io.Writer, m *closure.LinkMap) {
 	for _, n := range slices.Concat(m.Preloads, m.Needs) {
 		t.needs[n.From] = append(t.needs[n.From], n)
 	}
-	fmt.Fprintln(w, m.Asked)
+	fprintf(w, "%s\n", m.Asked)
 	t.print(m.Program(), 1)
 }
 
@@ -147,13 +147,13 @@ func (t *treePrinter) print(from *closure.Loaded, depth int) {
 	indent := strings.Repeat("  ", depth)
 	for _, n := range t.needs[from] {
 		if n.To == nil {
-			fmt.Fprintf(t.w, "%s%s: not found\n", indent, n.Name)
+			fprintf(t.w, "%s%s: not found\n", indent, n.Name)
 		} else {
-			fmt.Fprintf(t.w, "%s%s => %s [%s]\n", indent, n.Name, n.To.Path, n.Rule)
+			fprintf(t.w, "%s%s => %s [%s]\n", indent, n.Name, n.To.Path, n.Rule)
 		}
 		for _, c := range n.Tried {
 			if n.To == nil || c.Object != nil {
-				fmt.Fprintf(t.w, "%s  passed over %s: %s\n", indent, c.Path, c.Why)
+				fprintf(t.w, "%s  passed over %s: %s\n", indent, c.Path, c.Why)
 			}
 		}
 		if n.To != nil && n.To.By == n {

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"io/fs"
 	"path/filepath"
 
@@ -27,6 +28,9 @@ func (a *app) programs(root fs.FS, args []string) ([]string, error) {
 // insideRoot is a name as a path inside the root: relative to the current directory without --root,
 // and to the root's top with it.
 func (a *app) insideRoot(name string) (string, error) {
+	if name == "" {
+		return "", usageError{errors.New("a program's name is empty")}
+	}
 	if filepath.Clean(a.rootDir) == "/" {
 		return filepath.Abs(name)
 	}

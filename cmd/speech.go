@@ -3,6 +3,10 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
@@ -13,17 +17,50 @@ import (
 // "nixbundle: path: what is wrong", then "hint: what to do" where there is something to do: lower
 // case, no full stop, no "failed to".
 
-// say speaks an error.
+// say speaks an error. Its text may have several lines of its own.
 func (a *app) say(err error) {
-	fmt.Fprintf(a.Stderr, "nixbundle: %v\n", err)
+	lines := strings.Split(err.Error(), "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	fmt.Fprintf(a.Stderr, "nixbundle: %s\n", strings.Join(lines, "\n"))
 	if h := hint(err); h != "" {
-		fmt.Fprintf(a.Stderr, "hint: %s\n", h)
+		fprintf(a.Stderr, "hint: %s\n", h)
 	}
 }
 
 // tell speaks what a user may want to know and need not act on.
 func (a *app) tell(format string, args ...any) {
-	fmt.Fprintf(a.Stderr, "nixbundle: "+format+"\n", args...)
+	fprintf(a.Stderr, "nixbundle: "+format+"\n", args...)
+}
+
+// fprintf prints text for a reader. What an argument says comes from files that anybody may have
+// made: it cannot end a line, or speak to the terminal.
+func fprintf(w io.Writer, format string, args ...any) {
+	for i, arg := range args {
+		switch arg.(type) {
+		case int, int64, uint64:
+		default:
+			args[i] = printable(fmt.Sprint(arg))
+		}
+	}
+	fmt.Fprintf(w, format, args...)
+}
+
+// printable is s with what cannot be seen written as in a Go string: "\x1b", "\n".
+func printable(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range strings.Split(s, "") {
+		if q := strconv.Quote(r); r == `"` || r == `\` {
+			b.WriteString(r)
+		} else {
+			b.WriteString(q[1 : len(q)-1])
+		}
+	}
+	return b.String()
 }
 
 // hint is what to do about an error, "" where nothing is known.

@@ -163,10 +163,32 @@ mkdir -p /tmp/empty; echo junk >"` + at + `/links/libz.so.1"; LD_LIBRARY_PATH="`
 	require.Contains(t, out, "greet: arg 2 3\ngreet: arg \n")
 	require.Contains(t, out, "argv0=three")
 
+	// Through links to folders, where "..", taken by the text of the path, leads elsewhere.
+	script = `set -e; cd "` + at + `"; mkdir -p evil/lib other/sub; ln -s "$PWD/a b/greet/bin" evil/bin; evil/bin/greet
+ln -s other/sub dl; ln -s "../../a b/greet/bin/greet" other/sub/lnk; dl/lnk
+PATH=; /bin/sh -c "evil/bin/greet"`
+	out, status = runIn(t, root, "/bin/sh", "-c", script)
+	require.Zero(t, status, out)
+	require.Equal(t, 3, strings.Count(out, "zlib=1.2.13"), out)
+
 	at = unpack(t, root, "--interp", "wrapper", filepath.Join(dir, "results/sensor-twoprogs/bin/sensor"))
 	out, status = runIn(t, root, at+"/sensor/bin/sensor", "/nowhere")
 	require.Equal(t, 1, status, out)
 	require.Contains(t, out, "import failed")
+}
+
+// TestLauncherQuotes: a program's name is text to the launcher, whatever is in it.
+func TestLauncherQuotes(t *testing.T) {
+	dir := t.TempDir()
+	name := "a$(echo PWNED)`echo PWNED`'\"$HOME é b"
+	source, err := os.ReadFile("/bin/true")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name), source, 0o755))
+	_, stderr, status := run(filepath.Join(dir, name), "--name", "x", "-o", dir+"/")
+	require.Zero(t, status, stderr)
+	out, err := exec.Command(filepath.Join(dir, "x/bin", name), "--version").CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.NotContains(t, string(out), "PWNED\n")
 }
 
 // putModel gives programs of the store and of bundles one path to the sensor's model.

@@ -69,20 +69,20 @@ func (a *app) why(program, name string, limit int) error {
 
 func printReason(w io.Writer, m *closure.LinkMap, r closure.Reason) {
 	if r.Loaded == nil {
-		fmt.Fprintf(w, "%s: not found\n", r.Name)
+		fprintf(w, "%s: not found\n", r.Name)
 	} else {
-		fmt.Fprintln(w, r.Name)
+		fprintf(w, "%s\n", r.Name)
 	}
 	for _, chain := range r.Chains {
-		fmt.Fprintf(w, "  %s [%v]\n", chainText(m.Asked, chain), chain[len(chain)-1].Rule)
+		fprintf(w, "  %s [%v]\n", chainText(m.Asked, chain), chain[len(chain)-1].Rule)
 	}
 	switch {
 	case len(r.Chains) == 0:
 		fmt.Fprintln(w, "  the program's loader: no need brings it")
 	case r.Least:
-		fmt.Fprintf(w, "  and at least %d more\n", r.More)
+		fprintf(w, "  and at least %d more\n", r.More)
 	case r.More > 0:
-		fmt.Fprintf(w, "  and %d more\n", r.More)
+		fprintf(w, "  and %d more\n", r.More)
 	}
 }
 
