@@ -177,10 +177,17 @@ func (r *hostRoot) ReadDir(name string) ([]fs.DirEntry, error) {
 	return entries, err
 }
 
-// kind says what a name is, and where a link leads, without more.
-func (r *hostRoot) kind(name string) (mode fs.FileMode, target string, err error) {
+// kind says what a name is, and where a link leads, without more. What may well be a link is read as
+// one first.
+func (r *hostRoot) kind(name string, maybeLink bool) (mode fs.FileMode, target string, err error) {
 	var info hostInfo
 	err = r.in("lstat", name, func(dir int, base string) error {
+		if maybeLink {
+			if target, err = readlinkAt(dir, base); err == nil {
+				info.st.Mode = syscall.S_IFLNK
+				return nil
+			}
+		}
 		err := lstatAt(dir, base, &info.st)
 		if err == nil && info.st.Mode&syscall.S_IFMT == syscall.S_IFLNK {
 			target, err = readlinkAt(dir, base)

@@ -31,7 +31,7 @@ func OpenRoot(dir string) (fs.FS, error) {
 // lister is a root that knows quicker ways than io/fs has: what a name is and, of a link, where it
 // leads; and the names of a directory with their types, in no order, unless they are more than most.
 type lister interface {
-	kind(name string) (mode fs.FileMode, target string, err error)
+	kind(name string, maybeLink bool) (mode fs.FileMode, target string, err error)
 	names(name string, most int) (names map[string]fs.FileMode, ok bool, err error)
 }
 
@@ -80,11 +80,12 @@ func (t *tree) walk(path string) (*node, error) {
 		return nil, syscall.ENAMETOOLONG
 	}
 	links := 0
-	return t.follow(t.top, path, &links)
+	return t.follow(t.top, path, &links, true)
 }
 
-// follow resolves rest, counted from dir (path_resolution(7)).
-func (t *tree) follow(dir *node, rest string, links *int) (*node, error) {
+// follow resolves rest, counted from dir (path_resolution(7)); asked says that it is what was asked
+// for, and not where a link leads.
+func (t *tree) follow(dir *node, rest string, links *int, asked bool) (*node, error) {
 	for more := true; more; {
 		var name string
 		name, rest, more = strings.Cut(rest, "/")
@@ -98,7 +99,7 @@ func (t *tree) follow(dir *node, rest string, links *int) (*node, error) {
 			dir = dir.parent
 			continue
 		}
-		kid, err := t.kid(dir, name)
+		kid, err := t.kidOf(dir, name, asked)
 		if err == nil && kid.mode&fs.ModeSymlink != 0 {
 			kid, err = t.link(dir, kid, links)
 		}
@@ -121,12 +122,15 @@ func (t *tree) link(dir, kid *node, links *int) (*node, error) {
 	case kid.target[0] == '/':
 		dir = t.top
 	}
-	return t.follow(dir, kid.target, links)
+	return t.follow(dir, kid.target, links, false)
 }
 
 // kid is the entry of a directory by that name, a link as itself. Where the directory has been
 // listed, the list answers; else one lstat does.
-func (t *tree) kid(dir *node, name string) (*node, error) {
+func (t *tree) kid(dir *node, name string) (*node, error) { return t.kidOf(dir, name, false) }
+
+// kidOf does that; a library's name that no link has led to is most likely a link.
+func (t *tree) kidOf(dir *node, name string, first bool) (*node, error) {
 	if k, ok := dir.kids[name]; ok {
 		return k, k.err
 	}
@@ -142,7 +146,8 @@ func (t *tree) kid(dir *node, name string) (*node, error) {
 		k.path = dir.path + "/" + name
 	}
 	if !known && t.quick != nil {
-		k.mode, k.target, k.err = t.quick.kind(k.path)
+		guess := first && strings.Contains(name, ".so.")
+		k.mode, k.target, k.err = t.quick.kind(k.path, guess)
 	} else if !known {
 		var st fs.FileInfo
 		if st, k.err = fs.Lstat(t.fsys, k.path); k.err == nil {

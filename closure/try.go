@@ -67,7 +67,7 @@ func (p *process) find(pl place, name string) (*node, error) {
 	}
 	p.list(pl.dir.node)
 	links := 0
-	return p.follow(pl.dir.node, name, &links)
+	return p.follow(pl.dir.node, name, &links, true)
 }
 
 // noDirectory marks a directory that is not there at all; glibc then goes on to the next one,

@@ -32,6 +32,9 @@ type header struct {
 	phnum      int
 	shnum      int
 	shstrndx   int
+
+	parser *saferwall.Parser // over the first parsed bytes of the file, its header decoded
+	parsed int64
 }
 
 // section is a section header of either class; name is an offset into the section name table.
@@ -79,6 +82,10 @@ func decodeHeader(p *pager) (header, error) {
 	if err != nil {
 		return header{}, damage(0, "ELF header", err)
 	}
+	if len(p.head) > len(raw) {
+		const both = 1 << 10 // with the program headers of most files
+		raw = p.head[:min(len(p.head), both)]
+	}
 	parser, err := saferwall.NewBytes(raw)
 	if err != nil {
 		return header{}, &FormatError{Off: 0, Msg: "ELF header: " + err.Error()}
@@ -94,6 +101,7 @@ func decodeHeader(p *pager) (header, error) {
 	if err := parser.ParseELFHeader(id.Class); err != nil {
 		return header{}, &FormatError{Off: 0, Msg: "ELF header: " + err.Error()}
 	}
+	h.parser, h.parsed = parser, int64(len(raw))
 	phentsize, shentsize := h.fill(parser)
 	if h.phnum > 0 && int64(phentsize) != h.layout().phdr {
 		return header{}, &FormatError{Off: 0, Msg: "program header size is not that of the class", Val: phentsize}
@@ -155,6 +163,11 @@ func decodeSegments(p *pager, h *header) ([]Segment, error) {
 	if err != nil {
 		return nil, damage(h.phoff, "program header table", err)
 	}
+	parser, parsed := h.parser, h.parsed
+	h.parser = nil
+	if end := int64(h.phoff) + int64(len(table)); h.phnum < pnXNum && h.phoff > 0 && end <= parsed {
+		return parsedSegments(make([]Segment, 0, h.phnum), h, parser)
+	}
 	segments := make([]Segment, 0, h.phnum)
 	for len(table) > 0 { // e_phnum has 16 bits
 		n := min(len(table), 1<<15*int(h.layout().phdr))
@@ -176,6 +189,11 @@ func appendSegments(segments []Segment, h *header, table []byte) ([]Segment, err
 	if err != nil {
 		return nil, err
 	}
+	return parsedSegments(segments, h, parser)
+}
+
+// parsedSegments adds the program headers that a parser finds.
+func parsedSegments(segments []Segment, h *header, parser *saferwall.Parser) ([]Segment, error) {
 	if err := parser.ParseELFProgramHeaders(saferwall.Class(h.class)); err != nil {
 		return nil, &FormatError{Off: int64(h.phoff), Msg: "program header table: " + err.Error()}
 	}

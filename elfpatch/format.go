@@ -64,6 +64,7 @@ type (
 
 const (
 	pageSize = 4096 // how much a pager reads at a time
+	headSize = 4 * pageSize
 	maxPages = 1024 // how many it keeps
 	maxKept  = 256  // the longest string that is kept for the next file, bytes
 	maxTexts = 1 << 16
@@ -74,6 +75,7 @@ const (
 type pager struct {
 	src   io.ReaderAt
 	size  int64
+	head  []byte // the first headSize bytes, which have most tables of a small library
 	pages []page
 	spare [][]byte          // buffers of a file that was read before
 	texts map[string]string // strings that were read before; nil where they are not kept
@@ -109,6 +111,14 @@ func (p *pager) read(off offset, n int64) ([]byte, error) {
 	if off < 0 || n < 0 || int64(off) > p.size || n > p.size-int64(off) {
 		return nil, io.ErrUnexpectedEOF
 	}
+	if len(p.head) == 0 {
+		if err := p.readHead(); err != nil {
+			return nil, err
+		}
+	}
+	if end := int64(off) + n; end <= int64(len(p.head)) {
+		return p.head[off:end:end], nil
+	}
 	first, within := int64(off)/pageSize, int64(off)%pageSize
 	if within+n <= pageSize {
 		page, err := p.page(first)
@@ -141,6 +151,21 @@ func (p *pager) chunks(off offset, n, unit int64, use func([]byte) error) error 
 			return err
 		}
 		off, n = off+offset(len(b)), n-int64(len(b))
+	}
+	return nil
+}
+
+// readHead reads the first bytes, less where the file has shrunk since its size was taken.
+func (p *pager) readHead() error {
+	if cap(p.head) == 0 {
+		p.head = make([]byte, headSize)
+	}
+	p.head = p.head[:min(headSize, p.size)]
+	n, err := p.src.ReadAt(p.head, 0)
+	short := n < len(p.head)
+	p.head = p.head[:n]
+	if short && err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
 	return nil
 }

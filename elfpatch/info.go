@@ -108,6 +108,7 @@ func (r *Reader) Read(src io.ReaderAt, size int64) (*Info, error) {
 		r.spare = append(r.spare, p.data[:pageSize])
 	}
 	r.src, r.size, r.pages = src, size, r.pages[:0]
+	r.head = r.head[:0]
 	defer func() { r.src = nil }()
 	f, err := openPager(&r.pager)
 	if err != nil {
