@@ -15,6 +15,9 @@ type hostFile struct {
 	root *hostRoot
 	name string
 	fd   int
+
+	listed  bool
+	entries []fs.DirEntry // of a directory, those not given yet
 }
 
 func (f *hostFile) Stat() (fs.FileInfo, error) {
@@ -59,6 +62,8 @@ func (f *hostFile) read(p []byte, read func() (int, error)) (int, error) {
 		switch {
 		case err == syscall.EINTR:
 			continue
+		case f.fd < 0:
+			return 0, fs.ErrClosed
 		case err != nil:
 			return 0, &fs.PathError{Op: "read", Path: f.name, Err: err}
 		case n == 0:
@@ -70,11 +75,22 @@ func (f *hostFile) read(p []byte, read func() (int, error)) (int, error) {
 
 // ReadDir lists an open directory.
 func (f *hostFile) ReadDir(n int) ([]fs.DirEntry, error) {
-	entries, err := f.root.ReadDir(f.name)
-	if n > 0 && len(entries) > n {
-		return nil, fs.ErrInvalid // nobody here reads a directory in pieces
+	if !f.listed {
+		var err error
+		if f.entries, err = f.root.ReadDir(f.name); err != nil {
+			return nil, err
+		}
+		f.listed = true
 	}
-	return entries, err
+	if n <= 0 {
+		n = len(f.entries)
+	} else if len(f.entries) == 0 {
+		return nil, io.EOF
+	}
+	n = min(n, len(f.entries))
+	given := f.entries[:n:n]
+	f.entries = f.entries[n:]
+	return given, nil
 }
 
 // hostInfo is a file's description; two of one file are known by device and inode.
@@ -124,3 +140,15 @@ func (i *hostInfo) same(other fs.FileInfo) bool {
 	o, ok := other.(*hostInfo)
 	return ok && i.st.Dev == o.st.Dev && i.st.Ino == o.st.Ino
 }
+
+// hostEntry is a name in a directory.
+type hostEntry struct {
+	root *hostRoot
+	path string
+	typ  fs.FileMode
+}
+
+func (e *hostEntry) Name() string               { return path.Base(e.path) }
+func (e *hostEntry) IsDir() bool                { return e.typ.IsDir() }
+func (e *hostEntry) Type() fs.FileMode          { return e.typ }
+func (e *hostEntry) Info() (fs.FileInfo, error) { return e.root.Lstat(e.path) }

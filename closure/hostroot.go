@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"runtime"
@@ -166,15 +167,24 @@ func (r *hostRoot) Stat(name string) (fs.FileInfo, error) {
 
 // ReadDir lists a directory, sorted.
 func (r *hostRoot) ReadDir(name string) ([]fs.DirEntry, error) {
-	fd, err := r.openFD(name)
+	names, ok, err := r.names(name, math.MaxInt)
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
-	entries, err := f.ReadDir(-1)
+	entries := make([]fs.DirEntry, 0, len(names))
+	for base, typ := range names {
+		e := &hostEntry{root: r, path: path.Join(name, base), typ: typ}
+		if !ok { // the file system tells no types
+			info, err := e.Info()
+			if err != nil {
+				continue // gone meanwhile
+			}
+			e.typ = info.Mode().Type()
+		}
+		entries = append(entries, e)
+	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return entries, err
+	return entries, nil
 }
 
 // kind says what a name is, and where a link leads, without more. What may well be a link is read as
@@ -198,14 +208,14 @@ func (r *hostRoot) kind(name string, maybeLink bool) (mode fs.FileMode, target s
 }
 
 // names lists a directory's names and their types; ok is false where the file system does not tell
-// types, and where there are more than most.
+// all types, and where there are more than most.
 func (r *hostRoot) names(name string, most int) (names map[string]fs.FileMode, ok bool, err error) {
 	fd, err := r.openFD(name)
 	if err != nil {
 		return nil, false, err
 	}
-	defer syscall.Close(fd)
-	names = map[string]fs.FileMode{}
+	defer func() { _ = syscall.Close(fd) }()
+	names, ok = map[string]fs.FileMode{}, true
 	size := 32 << 10
 	if most < size {
 		size = 4 << 10
@@ -218,16 +228,19 @@ func (r *hostRoot) names(name string, most int) (names map[string]fs.FileMode, o
 		case err != nil:
 			return nil, false, &fs.PathError{Op: "readdir", Path: name, Err: err}
 		case n == 0:
-			return names, true, nil
-		case !addDirents(names, buf[:n]) || len(names) > most:
+			return names, ok, nil
+		}
+		if ok = addDirents(names, buf[:n]) && ok; len(names) > most {
 			return nil, false, nil
 		}
 	}
 }
 
-// addDirents adds what getdents64(2) gives: inode, offset, u16 length of the entry, u8 type, name.
+// addDirents adds what getdents64(2) gives: inode, offset, u16 length of the entry, u8 type, name. It
+// reports whether all types are told.
 func addDirents(names map[string]fs.FileMode, buf []byte) bool {
 	const head = 19
+	all := true
 	for len(buf) >= head {
 		size := int(binary.NativeEndian.Uint16(buf[16:]))
 		if size < head || size > len(buf) {
@@ -235,15 +248,13 @@ func addDirents(names map[string]fs.FileMode, buf []byte) bool {
 		}
 		typ, ok := direntTypes[buf[18]]
 		name, _, _ := bytes.Cut(buf[head:size], []byte{0})
-		if !ok {
-			return false
-		}
 		if text := string(name); text != "." && text != ".." {
 			names[text] = typ
+			all = all && ok
 		}
 		buf = buf[size:]
 	}
-	return true
+	return all
 }
 
 var direntTypes = map[byte]fs.FileMode{

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
@@ -194,14 +193,4 @@ func (p *process) varies(n *Need, l list, places []place, name string) {
 func (c *processor) rank(name string) (int, bool) {
 	i := slices.Index(c.levels, name)
 	return i, i >= 0
-}
-
-// hwcapsOf is the glibc-hwcaps directory that a path lies in; "" when in none.
-func hwcapsOf(file string) string {
-	_, rest, ok := strings.Cut(file, "/glibc-hwcaps/")
-	name, _, below := strings.Cut(rest, "/")
-	if !ok || !below {
-		return ""
-	}
-	return name
 }

@@ -179,10 +179,10 @@ func (t *tree) list(dir *node) {
 			return
 		}
 		names, ok, err := t.quick.names(dir.path, most)
-		if dir.listed = ok || err != nil || most > few; ok || err != nil {
+		if dir.listed = ok || err != nil; dir.listed {
 			dir.names = names
 		}
-		if !dir.listed || ok || err != nil {
+		if dir.listed || most == few {
 			return
 		}
 	}

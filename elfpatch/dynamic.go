@@ -85,13 +85,13 @@ func (f *file) readDynamic() (dynamic, error) {
 		return dynamic{}, damage(off, "PT_DYNAMIC", err)
 	}
 	d := dynamic{present: true, off: off, addr: vaddr(s.Vaddr), room: int(n)}
-	d.entries = f.pager.entries[:0]
+	d.entries = f.entries[:0]
 	for ; len(table) > 0; table = table[size:] {
 		e := f.dynEntry(table)
 		if e.tag == elf.DT_NULL {
 			d.strings = d.stringTable()
 			if f.texts != nil { // a Reader keeps the room for the next file
-				f.pager.entries = d.entries
+				f.entries = d.entries
 			}
 			return d, nil
 		}
