@@ -101,7 +101,7 @@ func (b *binder) indexNames() {
 			case b.bindsOwn(o, ref):
 				ids[k] = -1
 			default:
-				ids[k] = b.names.add(ref.Hash, o.symbols.Name(int(ref.Symbol)))
+				ids[k] = b.names.add(ref.Hash, ref.Name)
 			}
 		}
 		b.ids[i] = ids
@@ -111,16 +111,21 @@ func (b *binder) indexNames() {
 // bindsOwn reports whether a reference is bound without a lookup: the symbol is local or, but not
 // for musl, hidden (glibc elf/dl-reloc.c: RESOLVE_MAP; musl ldso/dynlink.c: do_relocs).
 func (b *binder) bindsOwn(o *bound, ref elfpatch.Reference) bool {
-	s := o.symbols.Entry(int(ref.Symbol))
-	return s.Bind == elf.STB_LOCAL || b.loader.Kind != LoaderMusl && hides(s.Visibility)
+	bind, visibility := o.symbols.Reach(int(ref.Symbol))
+	return bind == elf.STB_LOCAL || b.loader.Kind != LoaderMusl && hides(visibility)
 }
 
 func hides(v elf.SymVis) bool { return v == elf.STV_HIDDEN || v == elf.STV_INTERNAL }
 
+// namedSymbol is a symbol with a name that is looked up, and then its place among all candidates.
+type namedSymbol struct {
+	name, symbol uint32
+}
+
 // collect finds the candidates of every name, in the order of the scope.
 func (b *binder) collect() {
-	found := make([][]candidate, len(b.scope))
-	parallel(len(b.scope), func(i int) { found[i] = b.candidates(i) })
+	found := make([][]namedSymbol, len(b.scope))
+	parallel(len(b.scope), func(i int) { found[i] = b.namedSymbols(b.scope[i].symbols) })
 	b.start = make([]int32, len(b.names.texts)+1)
 	for _, list := range found {
 		for i := range list {
@@ -132,24 +137,29 @@ func (b *binder) collect() {
 		b.start[i] = total
 		total += n
 	}
-	b.all = make([]candidate, total)
-	next := append([]int32(nil), b.start...)
+	next := slices.Clone(b.start)
 	for _, list := range found {
-		for _, c := range list {
-			b.all[next[c.name]] = c
-			next[c.name]++
+		for i := range list {
+			name := list[i].name
+			list[i].name = uint32(next[name])
+			next[name]++
 		}
 	}
+	b.all = make([]candidate, total)
+	parallel(len(b.scope), func(i int) {
+		for _, h := range found[i] {
+			b.all[h.name] = newCandidate(b.scope[i].symbols, i, h.symbol)
+		}
+	})
 }
 
-// candidates are the symbols of object i that have a name that is looked up.
-func (b *binder) candidates(i int) []candidate {
-	var list []candidate
-	symbols := b.scope[i].symbols
+// namedSymbols are the symbols that have a name that is looked up.
+func (b *binder) namedSymbols(symbols *elfpatch.Symbols) []namedSymbol {
+	var list []namedSymbol
 	for hash, symbol := range symbols.Hashed() {
 		name, _ := b.names.find(hash, func(text string) bool { return symbols.HasName(int(symbol), text) })
 		if name >= 0 {
-			list = append(list, newCandidate(symbols, name, i, symbol))
+			list = append(list, namedSymbol{uint32(name), symbol})
 		}
 	}
 	return list

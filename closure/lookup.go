@@ -11,7 +11,6 @@ type candidate struct {
 	version  string // "" for none
 	symbol   uint32
 	object   int32
-	name     int32
 	index    uint16 // of its version
 	versions bool   // its object has versions
 	hidden   bool   // bit 15 of its versym
@@ -23,10 +22,10 @@ type candidate struct {
 	absolute bool
 }
 
-func newCandidate(symbols *elfpatch.Symbols, name int32, object int, symbol uint32) candidate {
+func newCandidate(symbols *elfpatch.Symbols, object int, symbol uint32) candidate {
 	s := symbols.Entry(int(symbol))
 	return candidate{
-		version: s.Version, symbol: symbol, object: int32(object), name: name, index: s.VersionIndex,
+		version: s.Version, symbol: symbol, object: int32(object), index: s.VersionIndex,
 		versions: symbols.Versions, hidden: symbols.HiddenBit(int(symbol)), defined: s.Defined(),
 		valued: s.Value != 0, typ: s.Type, bind: s.Bind, vis: s.Visibility, absolute: s.Section == elf.SHN_ABS,
 	}

@@ -247,8 +247,7 @@ func (e *expecter) byDesign(from int, ref elfpatch.Reference, want int32, to tar
 	if int(want) == from && isGlibc(wanted.Info.Soname) {
 		return true // what glibc does not bind to itself is there to be replaced: argp, obstack
 	}
-	name := e.objects[from].symbols.Name(int(ref.Symbol))
-	return linkerNames[name] || isAllocator(name) || isFrontEnd(wanted) && isFrontEnd(taken)
+	return linkerNames[ref.Name] || isAllocator(ref.Name) || isFrontEnd(wanted) && isFrontEnd(taken)
 }
 
 // isFrontEnd reports whether an object is one of GLVND's, which all lead to one dispatcher.

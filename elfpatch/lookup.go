@@ -27,6 +27,7 @@ type Symbols struct {
 
 // Reference is a symbol that at least one relocation of a class looks up.
 type Reference struct {
+	Name   string
 	Symbol uint32
 	Hash   uint32 // the name's hash by DT_GNU_HASH, with bit 0 set
 	Class  Class
@@ -142,6 +143,15 @@ func (s *Symbols) Entry(i int) Symbol {
 		sym.Hidden = v.hidden
 	}
 	return sym
+}
+
+// Reach is the binding and the visibility of symbol i, which decide who can bind to it.
+func (s *Symbols) Reach(i int) (elf.SymBind, elf.SymVis) {
+	b := s.table[i*int(s.layout().sym):]
+	if s.class == elf.ELFCLASS32 {
+		return elf.ST_BIND(b[12]), elf.ST_VISIBILITY(b[13])
+	}
+	return elf.ST_BIND(b[4]), elf.ST_VISIBILITY(b[5])
 }
 
 // HiddenBit reports whether bit 15 of the versym of symbol i is set, be it a definition or not.

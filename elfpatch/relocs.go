@@ -183,9 +183,10 @@ func (s *Symbols) listReferences(marks []uint8) error {
 		if err != nil {
 			return err
 		}
-		hash := gnuHash(name)
+		ref := Reference{Name: name, Symbol: uint32(i), Hash: gnuHash(name)}
 		for ; m != 0; m &= m - 1 {
-			s.refs = append(s.refs, Reference{Symbol: uint32(i), Hash: hash, Class: Class(bits.TrailingZeros8(m))})
+			ref.Class = Class(bits.TrailingZeros8(m))
+			s.refs = append(s.refs, ref)
 		}
 	}
 	return nil

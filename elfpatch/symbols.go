@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"io"
 	"strings"
+	"unsafe"
 )
 
 // Symbol is one entry of the dynamic symbol table (gABI 4, "Symbol Table"; LSB "Symbol
@@ -115,7 +116,8 @@ func (f *file) nameTable() (*nameTable, error) {
 	if err != nil {
 		return nil, damage(off, "DT_STRTAB", err)
 	}
-	return &nameTable{text: string(b), off: off, left: maxNameScan}, nil
+	// Nobody writes to b any more; a copy would double the largest of the tables.
+	return &nameTable{text: unsafe.String(unsafe.SliceData(b), len(b)), off: off, left: maxNameScan}, nil
 }
 
 func (t *nameTable) at(name uint64) (string, error) {
