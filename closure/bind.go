@@ -41,7 +41,16 @@ type Binding struct {
 type bound struct {
 	loaded  *Loaded
 	symbols *elfpatch.Symbols
-	to      []target // by reference
+	binds   bool     // its references are bound; else it is only looked at
+	to      []target // by reference; nil where they are not bound
+}
+
+// refs are the references that are bound.
+func (o *bound) refs() []elfpatch.Reference {
+	if !o.binds {
+		return nil
+	}
+	return o.symbols.References()
 }
 
 // target is a symbol of an object of the scope.
@@ -55,30 +64,40 @@ type target struct {
 // Bind computes what the loader of m binds every reference to. Nothing is executed. The error is
 // that of reading a file, or a [*BindError] where its tables are damaged or, elfpatch.ErrUnsupported,
 // are of a machine whose relocations are not known.
-func Bind(m *LinkMap) (*Bindings, error) { return bindScope(m, nil, tables{}) }
+func Bind(m *LinkMap) (*Bindings, error) { return bindAll(m, tables{}) }
 
-// BindGroup computes what the references of objects reach that a process opens together at run time
-// with RTLD_LOCAL: its global scope comes first, then the group (dlopen(3)). group is in the order of
-// loading, without what is in m.
-func BindGroup(m *LinkMap, group []*Loaded) (*Bindings, error) { return bindScope(m, group, tables{}) }
+// BindOpened computes what the references reach of the objects that a dlopen of m brings: the global
+// scope comes first, then the scope of what is opened (dlopen(3), RTLD_LOCAL). An object that was
+// there before has no bindings in the result.
+func BindOpened(m *LinkMap, o *Open) (*Bindings, error) { return bindOpened(m, o, tables{}) }
 
-func bindScope(m *LinkMap, group []*Loaded, files tables) (*Bindings, error) {
+func bindAll(m *LinkMap, files tables) (*Bindings, error) {
+	return bindScope(m, m.scope(), files, func(*Loaded) bool { return true })
+}
+
+func bindOpened(m *LinkMap, o *Open, files tables) (*Bindings, error) {
+	scope := m.scope()
+	for _, l := range o.Scope {
+		if !slices.Contains(scope, l) && l.nativeTo(m.Program()) {
+			scope = append(scope, l)
+		}
+	}
+	return bindScope(m, scope, files, func(l *Loaded) bool { return l.Opened == o })
+}
+
+// bindScope binds the references of some objects of a scope.
+func bindScope(m *LinkMap, scope []*Loaded, files tables, from func(*Loaded) bool) (*Bindings, error) {
 	b := &Bindings{Map: m}
 	if m.Loader.Kind == LoaderNone {
 		return b, nil
 	}
-	scope := append(m.scope(), group...)
 	if err := files.read(scope); err != nil {
 		return nil, err
 	}
 	for _, l := range scope {
-		b.objects = append(b.objects, &bound{loaded: l, symbols: files[l.Object]})
+		b.objects = append(b.objects, &bound{loaded: l, symbols: files[l.Object], binds: from(l)})
 	}
-	from := b.objects
-	if group != nil {
-		from = from[len(from)-len(group):]
-	}
-	b.binder = newBinder(b.objects, from, &m.Loader)
+	b.binder = newBinder(b.objects, &m.Loader)
 	b.binder.bind()
 	if m.Loader.Kind == LoaderGlibc {
 		b.binder.bindUnique(m)
@@ -91,16 +110,19 @@ func bindScope(m *LinkMap, group []*Loaded, files tables) (*Bindings, error) {
 // for another machine, which musl would map, has no names that could be found.
 func (m *LinkMap) scope() []*Loaded {
 	needed := slices.ContainsFunc(m.Needs, func(n *Need) bool { return n.To == m.Interp })
-	program := m.Program().Object.Info
 	var scope []*Loaded
 	for _, l := range m.Loaded {
-		info := l.Object.Info
-		native := info.Machine == program.Machine && info.Class == program.Class && info.Data == program.Data
-		if native && (needed || l != m.Interp) {
+		if l.nativeTo(m.Program()) && (needed || l != m.Interp) {
 			scope = append(scope, l)
 		}
 	}
 	return scope
+}
+
+// nativeTo reports whether an object is for the machine of the program.
+func (l *Loaded) nativeTo(program *Loaded) bool {
+	a, b := l.Object.Info, program.Object.Info
+	return a.Machine == b.Machine && a.Class == b.Class && a.Data == b.Data
 }
 
 // All gives every binding: object by object in load order, by symbol and class.

@@ -110,27 +110,33 @@ func TestBindMusl(t *testing.T) {
 	}
 }
 
-// TestBindGroup: what a plugin refers to is looked for in the process first, then beside it.
-func TestBindGroup(t *testing.T) {
-	c := walk(t, elftest.Tree{
-		x86Interp:      lib(ldso),
-		"/bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "/lib"),
-		"/bin/plugin":  runPath(program(refers(elftest.Image{}, named("both", "new")...), "libb.so"), "/lib"),
-		"/lib/liba.so": exporting(lib("liba.so"), named("both")...),
-		"/lib/libb.so": exporting(lib("libb.so"), named("both", "new")...),
-	}, "/bin/prog")
-	other := walk(t, elftest.Tree{
-		x86Interp:      lib(ldso),
-		"/bin/plugin":  runPath(program(refers(elftest.Image{}, named("both", "new")...), "libb.so"), "/lib"),
-		"/lib/libb.so": exporting(lib("libb.so"), named("both", "new")...),
-	}, "/bin/plugin")
-	b, err := closure.BindGroup(c.LinkMaps[0], other.LinkMaps[0].Loaded)
+// TestBindOpened: what a plugin refers to is looked for in the process first, then beside it.
+func TestBindOpened(t *testing.T) {
+	files := elftest.Tree{
+		x86Interp:        lib(ldso),
+		"/bin/prog":      runPath(program(elftest.Image{}, "liba.so"), "/lib"),
+		"/lib/plugin.so": runPath(refers(lib("plugin.so", "libb.so"), named("both", "new")...), "/lib"),
+		"/lib/liba.so":   exporting(lib("liba.so"), named("both")...),
+		"/lib/libb.so":   exporting(lib("libb.so"), named("both", "new")...),
+	}
+	c, err := closure.Walk(files.FS(), []string{"/bin/prog"}, closure.Options{Opened: []closure.Opened{{Name: "plugin.so"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := closure.BindOpened(c.LinkMaps[0], c.LinkMaps[0].Opened[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := lines(b)
 	slices.Sort(got)
-	if want := []string{"plugin both data -> liba.so ", "plugin new data -> libb.so "}; !slices.Equal(got, want) {
+	if want := []string{"plugin.so both data -> liba.so ", "plugin.so new data -> libb.so "}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	findings, err := closure.Judge(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(findings) != 1 || findings[0].Kind != closure.KindInterposed || findings[0].Severity != closure.Error {
+		t.Errorf("got %+v", findings)
 	}
 }

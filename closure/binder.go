@@ -17,23 +17,26 @@ const (
 // looked for among the names that are referred to, of which there are far fewer.
 type binder struct {
 	scope  []*bound
-	from   []*bound
 	loader *Loader
 	exact  bool // an unversioned definition counts only where the object has none of the version
 	names  nameIndex
-	ids    [][]int32 // by object of from and reference: its name; -1 where there is no lookup
+	ids    [][]int32 // by object and reference: its name; -1 where there is no lookup
 	start  []int32   // by name: where its candidates begin in all; one more at the end
 	all    []candidate
 }
 
-func newBinder(scope, from []*bound, loader *Loader) *binder {
-	return &binder{scope: scope, from: from, loader: loader, exact: loader.does(exactFirst)}
+func newBinder(scope []*bound, loader *Loader) *binder {
+	return &binder{scope: scope, loader: loader, exact: loader.does(exactFirst)}
 }
 
 func (b *binder) bind() {
 	b.indexNames()
 	b.collect()
-	parallel(len(b.from), func(i int) { b.bindObject(b.from[i], b.ids[i]) })
+	parallel(len(b.scope), func(i int) {
+		if b.scope[i].binds {
+			b.bindObject(int32(i), b.ids[i])
+		}
+	})
 }
 
 // nameIndex numbers names, by open addressing.
@@ -86,13 +89,13 @@ func (x *nameIndex) add(hash uint32, text string) int32 {
 // indexNames numbers the names that are looked up.
 func (b *binder) indexNames() {
 	n := 0
-	for _, o := range b.from {
-		n += len(o.symbols.References())
+	for _, o := range b.scope {
+		n += len(o.refs())
 	}
 	b.names.grow(n)
-	b.ids = make([][]int32, len(b.from))
-	for i, o := range b.from {
-		refs := o.symbols.References()
+	b.ids = make([][]int32, len(b.scope))
+	for i, o := range b.scope {
+		refs := o.refs()
 		ids := make([]int32, len(refs))
 		for k, ref := range refs {
 			switch {
@@ -168,16 +171,13 @@ func (b *binder) namedSymbols(symbols *elfpatch.Symbols) []namedSymbol {
 // named are the candidates of a name.
 func (b *binder) named(name int32) []candidate { return b.all[b.start[name]:b.start[name+1]] }
 
-// candidatesOf are those of a reference of an object of from that is looked up.
+// candidatesOf are those of a reference that is looked up.
 func (b *binder) candidatesOf(object, ref int) []candidate { return b.named(b.ids[object][ref]) }
 
-// index is the place of an object in the scope.
-func (b *binder) index(o *bound) int32 { return int32(slices.Index(b.scope, o)) }
-
 // bindObject binds the references of one object.
-func (b *binder) bindObject(o *bound, ids []int32) {
+func (b *binder) bindObject(self int32, ids []int32) {
+	o := b.scope[self]
 	o.to = make([]target, len(ids))
-	self := b.index(o)
 	for k, ref := range o.symbols.References() {
 		if ids[k] < 0 {
 			o.to[k] = target{object: self, symbol: ref.Symbol, own: true}

@@ -8,18 +8,21 @@ import (
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
-// bind binds the link map once for all judges; b is nil for a machine whose relocations are not
-// known.
+// bind binds the link map once for all judges; j.bindings stays nil where bindings are not known.
 func (j *judge) bind() error {
 	if j.m.Loader.Kind == LoaderNone {
 		return nil
 	}
-	b, err := bindScope(j.m, nil, j.tables)
-	if errors.Is(err, elfpatch.ErrUnsupported) {
-		return nil
-	}
+	return j.take(bindAll(j.m, j.tables))
+}
+
+// take is what is judged from now on. A machine whose relocations are not known is no error.
+func (j *judge) take(b *Bindings, err error) error {
+	j.bindings, j.rebounds = nil, nil
 	if damaged, ok := errors.AsType[*BindError](err); ok {
-		j.unbound(damaged)
+		if !errors.Is(err, elfpatch.ErrUnsupported) {
+			j.unbound(damaged)
+		}
 		return nil
 	}
 	if err != nil {
@@ -29,6 +32,24 @@ func (j *judge) bind() error {
 	for _, r := range b.rebounds() {
 		if s := j.store(r.wanted.Object.Path); s == "" || s != j.store(r.taken.Object.Path) {
 			j.rebounds = append(j.rebounds, r) // what one build makes knows of itself
+		}
+	}
+	return nil
+}
+
+// openedBindings judges what is opened at run time by its bindings, which the process precedes.
+func (j *judge) openedBindings() error {
+	for _, o := range j.m.Opened {
+		if o.Err != nil || o.Need.To == nil || j.bindings == nil {
+			continue
+		}
+		if err := j.take(bindOpened(j.m, o, j.tables)); err != nil {
+			return err
+		}
+		for _, judge := range []func(*judge) error{(*judge).missingVersions, (*judge).missingSymbols, (*judge).interposed} {
+			if err := judge(j); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -47,6 +47,7 @@ var judges = []func(*judge) error{
 	(*judge).copySizes,
 	(*judge).earlyIFuncs,
 	(*judge).interposed,
+	(*judge).openedBindings,
 }
 
 // judge looks at one link map.

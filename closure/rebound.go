@@ -198,7 +198,7 @@ func (b *Bindings) rebounds() []*rebound {
 	var pairs []*rebound
 	at := map[[2]int32]*rebound{}
 	for i, o := range b.objects {
-		for k, ref := range o.symbols.References() {
+		for k, ref := range o.refs() {
 			to := o.to[k]
 			if to.own || to.object < 0 || ref.Class == elfpatch.ClassCopy {
 				continue

@@ -56,7 +56,7 @@ func (j *judge) missingSymbols() error {
 	}
 	for _, o := range j.bindings.objects {
 		start, later := newUsage(), newUsage() // by when it shows
-		for k, ref := range o.symbols.References() {
+		for k, ref := range o.refs() {
 			if o.to[k].object >= 0 {
 				continue
 			}

@@ -12,7 +12,7 @@ import (
 // bindUnique mends what was bound to unique definitions (glibc elf/dl-lookup.c: do_lookup_unique).
 func (b *binder) bindUnique(m *LinkMap) {
 	at := map[*Loaded]int{}
-	for i, o := range b.from {
+	for i, o := range b.scope {
 		at[o.loaded] = i
 	}
 	kept := map[int32]target{} // by name
@@ -21,13 +21,13 @@ func (b *binder) bindUnique(m *LinkMap) {
 		if !ok {
 			continue
 		}
-		for k := range b.from[i].to {
-			to := &b.from[i].to[k]
+		for k := range b.scope[i].to {
+			to := &b.scope[i].to[k]
 			if !to.unique {
 				continue
 			}
 			first, entered := kept[b.ids[i][k]]
-			ref := b.from[i].symbols.References()[k]
+			ref := b.scope[i].symbols.References()[k]
 			switch copied := ref.Class == elfpatch.ClassCopy; {
 			case entered && !copied:
 				*to = first
@@ -36,15 +36,15 @@ func (b *binder) bindUnique(m *LinkMap) {
 			case !entered:
 				kept[b.ids[i][k]] = *to
 			}
-			b.protect(b.from[i], ref, to)
+			b.protect(int32(i), ref, to)
 		}
 	}
 }
 
 // protect binds a protected reference to its own object, where the unique definition is another's.
-func (b *binder) protect(o *bound, ref elfpatch.Reference, to *target) {
-	if o != b.scope[to.object] && o.symbols.Entry(int(ref.Symbol)).Visibility == elf.STV_PROTECTED {
-		*to = target{object: b.index(o), symbol: ref.Symbol}
+func (b *binder) protect(self int32, ref elfpatch.Reference, to *target) {
+	if self != to.object && b.scope[self].symbols.Entry(int(ref.Symbol)).Visibility == elf.STV_PROTECTED {
+		*to = target{object: self, symbol: ref.Symbol}
 	}
 }
 

@@ -26,6 +26,9 @@ func (f *VersionFault) Fatal() bool { return !f.Weak && !f.NoInfo }
 // checkVersions looks for every version that is needed in the object that has the needed name.
 func (b *Bindings) checkVersions() {
 	for _, o := range b.objects {
+		if !o.binds {
+			continue
+		}
 		for _, need := range o.loaded.Object.Info.VerNeeds {
 			to := b.Map.named(need.File)
 			if to == nil {
