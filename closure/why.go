@@ -13,6 +13,7 @@ type Reason struct {
 	Chains [][]*Need // chains of needs from the program to it, the shortest first
 	More   uint64    // how many further chains there are
 	Least  bool      // More is only a lower bound: some needs go in a circle
+	Users  []*Loaded // for a symbol: whose references to it reach this object
 }
 
 // Why gives every chain of needs that brings a library: one object for each that name means, which is
@@ -36,10 +37,37 @@ func (c *Closure) Why(m *LinkMap, name string, limit int) []Reason {
 	}
 	for _, l := range m.objects() {
 		if l != m.Program() && c.Means(l, name) {
-			reasons = append(reasons, newChainFinder(edges, m.Program(), l).reason(limit))
+			reasons = append(reasons, c.reasonFor(m, l, limit))
 		}
 	}
 	return reasons
+}
+
+// WhySymbol gives every chain of needs that brings an object which references to a symbol reach: one
+// reason for each such object, in the order of its first reference. limit is as in Why.
+func (c *Closure) WhySymbol(b *Bindings, symbol string, limit int) []Reason {
+	var reasons []Reason
+	for ref := range b.All() {
+		if ref.Symbol != symbol || ref.To == nil {
+			continue
+		}
+		i := slices.IndexFunc(reasons, func(r Reason) bool { return r.Loaded == ref.To })
+		if i < 0 {
+			i = len(reasons)
+			reasons = append(reasons, c.reasonFor(b.Map, ref.To, limit))
+		}
+		if r := &reasons[i]; !slices.Contains(r.Users, ref.From) {
+			r.Users = append(r.Users, ref.From)
+		}
+	}
+	return reasons
+}
+
+func (c *Closure) reasonFor(m *LinkMap, l *Loaded, limit int) Reason {
+	if l == m.Program() {
+		return Reason{Loaded: l, Name: l.Path}
+	}
+	return newChainFinder(m.edges(), m.Program(), l).reason(limit)
 }
 
 // objects are all objects of the process, those opened at run time last.

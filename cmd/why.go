@@ -8,16 +8,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
 func (a *app) whyCommand() *cobra.Command {
 	limit := 0
 	c := &cobra.Command{
 		Use:   "why PROGRAM NAME",
-		Short: "Print every chain of needs that brings a library",
+		Short: "Print every chain of needs that brings a library, or a symbol's definition",
 		Long: `Print every chain of needs from a program to a library, the shortest first, with the rule that
 answers the last need. NAME is a path, a soname, a needed name, a file name, or a store path or its
-name, which stands for each library in it that is loaded. Status 1 means that nothing brings it.
+name, which stands for each library in it that is loaded. Where it is none of these it is a symbol:
+then for each object that its references reach, whose references those are, and what brings that
+object. Status 1 means that nothing brings it.
 ` + exitHelp,
 		Example: "  nixbundle why ./result/bin/sensor libprotobuf.so.32\n  nixbundle why ./result/bin/sensor protobuf",
 		Args: func(c *cobra.Command, args []string) error {
@@ -49,7 +52,11 @@ func (a *app) why(program, name string, limit int) error {
 	}
 	var all []whyJSON
 	for _, m := range c.LinkMaps {
-		for _, r := range c.Why(m, name, limit) {
+		reasons, err := a.reasons(c, m, name, limit)
+		if err != nil {
+			return err
+		}
+		for _, r := range reasons {
 			all = append(all, reasonJSON(m, r))
 			if !a.json {
 				printReason(a.Stdout, m, r)
@@ -67,16 +74,38 @@ func (a *app) why(program, name string, limit int) error {
 	return nil
 }
 
+// reasons is why a library is in a process, or where there is none of that name, why the definitions
+// of a symbol are.
+func (a *app) reasons(c *closure.Closure, m *closure.LinkMap, name string, limit int) ([]closure.Reason, error) {
+	reasons := c.Why(m, name, limit)
+	if len(reasons) > 0 || c.Missing() != nil {
+		return reasons, nil
+	}
+	b, err := closure.Bind(m)
+	if errors.Is(err, elfpatch.ErrUnsupported) {
+		return nil, nil // a machine whose relocations are not known: the name may still be a library's
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.WhySymbol(b, name, limit), nil
+}
+
 func printReason(w io.Writer, m *closure.LinkMap, r closure.Reason) {
 	if r.Loaded == nil {
 		fprintf(w, "%s: not found\n", r.Name)
 	} else {
 		fprintf(w, "%s\n", r.Name)
 	}
+	for _, user := range r.Users {
+		fprintf(w, "  for %s\n", user.Path)
+	}
 	for _, chain := range r.Chains {
 		fprintf(w, "  %s [%v]\n", chainText(m.Asked, chain), chain[len(chain)-1].Rule)
 	}
 	switch {
+	case len(r.Chains) == 0 && r.Loaded == m.Program():
+		fmt.Fprintln(w, "  the program itself")
 	case len(r.Chains) == 0:
 		fmt.Fprintln(w, "  the program's loader: no need brings it")
 	case r.Least:
@@ -93,6 +122,7 @@ type whyJSON struct {
 	Chains  [][]whyLinkJSON `json:"chains"`
 	More    uint64          `json:"more"`
 	AtLeast bool            `json:"moreIsAtLeast"`
+	Users   []string        `json:"users,omitempty"` // for a symbol: whose references reach it
 }
 
 type whyLinkJSON struct {
@@ -105,6 +135,9 @@ func reasonJSON(m *closure.LinkMap, r closure.Reason) whyJSON {
 	j := whyJSON{Program: m.Asked, Name: r.Name, Chains: [][]whyLinkJSON{}, More: r.More, AtLeast: r.Least}
 	if r.Loaded != nil {
 		j.Path = r.Loaded.Path
+	}
+	for _, user := range r.Users {
+		j.Users = append(j.Users, user.Path)
 	}
 	for _, chain := range r.Chains {
 		links := []whyLinkJSON{}
