@@ -3,7 +3,7 @@
 # use.  See README.md.  Store paths go to /nix/store, everything else to $STORE_DIR
 # (default: .store at the top of the repository).  What is there already is kept.
 #   full   also a bullseye root
-#   bench  also a root with a program whose closure is large
+#   bench  also two roots with a program whose closure is large
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 full='' bench=''
@@ -57,4 +57,6 @@ root programs-arm64 bookworm arm64 "${pi[@]}" curl git perl python3 openssh-clie
 [[ -z $full ]] || root bullseye-arm64 bullseye arm64 "${pi[@]}"
 # 250 objects, 250 MB.
 [[ -z $bench ]] || root ../bench-root bookworm arm64 "${pi[@]}" gmic
+# The same natively, with what one would use instead.
+[[ -z $bench ]] || root ../bench-native bookworm amd64 "${pi[@]}" gmic libtree
 step "done"
