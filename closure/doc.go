@@ -2,9 +2,10 @@
 // running anything.
 //
 // [Walk] gives a [Closure]: one [LinkMap] for each program, which is the list of [Loaded] objects
-// in the loader's own order with every [Need] and the rule that answered it. [Judge] reads a
-// closure and names what is wrong with it as [Finding] values: what is missing, and which copies
-// of one library the loader will mix up.
+// in the loader's own order with every [Need] and the rule that answered it. [Bind] gives the
+// [Bindings] of a link map: each reference of each object with the definition that it reaches.
+// [Judge] reads a closure and names what is wrong with it as [Finding] values: what is missing,
+// which copies of one library the loader will mix up, and whose references go astray.
 //
 // An object has no dependencies; a link map has. glibc first compares a needed name with the names
 // and sonames of everything that is already in the process and only then searches, and DT_RPATH is
@@ -22,5 +23,5 @@
 //
 // The package does not execute its input, does not write, does not read the environment, does not
 // follow Nix's references (closed under need is another thing than closed under reference), and
-// does not look at symbols beyond the names that two copies of a library share.
+// does not see what a program looks up by name (dlsym).
 package closure
