@@ -147,10 +147,10 @@ func (p *Plan) admit(opts Options) error {
 		return err
 	}
 	for _, f := range findings {
-		switch f.Severity {
-		case closure.Error:
+		switch {
+		case refuses(&f):
 			p.Accepted = append(p.Accepted, f)
-		case closure.Warning:
+		case f.Severity <= closure.Warning:
 			p.Warnings = append(p.Warnings, f.Name+": "+f.What)
 		}
 	}
@@ -159,6 +159,19 @@ func (p *Plan) admit(opts Options) error {
 		return &ConflictError{Findings: open}
 	}
 	return nil
+}
+
+// fewReferences is how many references two unrelated libraries may share by accident, as strlcpy or
+// _Unwind_Resume do in one healthy program in 200: the bundle keeps them as they are and tells it.
+// One library inside another shares scores.
+const fewReferences = 10
+
+// refuses reports whether a finding stands in the way of a bundle.
+func refuses(f *closure.Finding) bool {
+	if f.Kind == closure.KindInterposed && f.References < fewReferences {
+		return false
+	}
+	return f.Severity == closure.Error
 }
 
 // canStart reports whether the kernel can start a file: one that names an interpreter, or a static

@@ -380,3 +380,35 @@ func TestProveRefuses(t *testing.T) {
 		require.True(t, errors.As(p.Prove(), &proof), interp)
 	}
 }
+
+// One library inside another is refused; a name that two libraries share by accident is told.
+func TestPlanInterposition(t *testing.T) {
+	const jumpSlot = 7 // R_X86_64_JUMP_SLOT
+	names := func(n int) (defined, wanted []elftest.Symbol) {
+		for i := range n {
+			name := "shared_" + string(rune('a'+i))
+			defined = append(defined, elftest.Symbol{Name: name})
+			wanted = append(wanted, elftest.Symbol{Name: name, Undefined: true, Relocs: []uint32{jumpSlot}})
+		}
+		return defined, wanted
+	}
+	for n, refused := range map[int]bool{2: false, 20: true} {
+		defined, wanted := names(n)
+		inner, outer, user := lib("libinner.so.1"), lib("libouter.so.1"), lib("libuser.so.1", "libinner.so.1")
+		inner.Symbols, outer.Symbols, user.Symbols = defined, append([]elftest.Symbol{{Name: "first"}}, defined...), wanted
+		root := storeTree(t, map[string]elftest.File{
+			"inner-1/lib/libinner.so.1": inner,
+			"outer-1/lib/libouter.so.1": outer,
+			"user-1/lib/libuser.so.1":   runPath(user, "inner-1"),
+			"one-1/bin/one":             runPath(program("libouter.so.1", "libuser.so.1"), "outer-1", "user-1"),
+		})
+		p, err := plan(t, root, bundle.Options{Interp: "system"}, "one-1/bin/one")
+		var conflict *bundle.ConflictError
+		if refused {
+			require.ErrorAs(t, err, &conflict)
+			continue
+		}
+		require.NoError(t, err)
+		require.Len(t, p.Warnings, 1)
+	}
+}

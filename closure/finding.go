@@ -8,13 +8,14 @@ import (
 
 // Finding is one thing that is wrong with a link map, or worth knowing of it.
 type Finding struct {
-	Kind     Kind
-	Severity Severity
-	Program  string // path of the program in whose process it happens
-	Name     string // the needed name, soname or family it is about
-	Copies   []Copy // the files concerned: the one that the loader keeps first
-	What     string // what happens, one sentence
-	Advice   string // what to do, one sentence; "" when there is nothing to do
+	Kind       Kind
+	Severity   Severity
+	Program    string // path of the program in whose process it happens
+	Name       string // the needed name, soname or family it is about
+	Copies     []Copy // the files concerned: the one that the loader keeps first
+	References int    // of an interposed finding: how many strong references go astray
+	What       string // what happens, one sentence
+	Advice     string // what to do, one sentence; "" when there is nothing to do
 }
 
 // Copy is one of the files a finding is about, and why it is there.

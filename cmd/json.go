@@ -17,13 +17,14 @@ func (a *app) printJSON(v any) error {
 // The JSON answers. Field names are the words of the help texts; a list is never null.
 
 type findingJSON struct {
-	Kind     closure.Kind `json:"kind"`
-	Severity string       `json:"severity"`
-	Program  string       `json:"program"`
-	Name     string       `json:"name"`
-	What     string       `json:"what"`
-	Advice   string       `json:"advice,omitempty"`
-	Copies   []copyJSON   `json:"copies"`
+	Kind       closure.Kind `json:"kind"`
+	Severity   string       `json:"severity"`
+	Program    string       `json:"program"`
+	Name       string       `json:"name"`
+	References int          `json:"references,omitempty"`
+	What       string       `json:"what"`
+	Advice     string       `json:"advice,omitempty"`
+	Copies     []copyJSON   `json:"copies"`
 }
 
 type copyJSON struct {
@@ -44,7 +45,7 @@ func findingsJSON(findings []closure.Finding) any {
 	for _, f := range findings {
 		j := findingJSON{
 			Kind: f.Kind, Severity: f.Severity.String(), Program: f.Program, Name: f.Name,
-			What: f.What, Advice: f.Advice, Copies: []copyJSON{},
+			References: f.References, What: f.What, Advice: f.Advice, Copies: []copyJSON{},
 		}
 		for _, c := range f.Copies {
 			j.Copies = append(j.Copies, copyJSON{
