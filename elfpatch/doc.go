@@ -1,7 +1,8 @@
 // Package elfpatch reads and rewrites what the dynamic loader reads in one ELF file.
 //
-// [Read] gives the facts of a file as an [Info]; [ReadSymbols] gives its dynamic symbols,
-// and [ReadLookup] the [Symbols] and their references as lookup uses them. [Apply] takes an [Edit], the wish, and gives an [Image], a patched view of the file: its size is known,
+// [Read] gives the facts of a file as an [Info]; [ReadSymbols] gives its dynamic symbols, and
+// [ReadLookup] the [Symbols] with their references, as lookup uses them. [Apply] takes an [Edit],
+// the wish, and gives an [Image], a patched view of the file: its size is known,
 // it can be read at any offset and written anywhere, and the original is not touched.
 //
 // Everything is found as the loader finds it, by program headers: PT_DYNAMIC, then DT_STRTAB, then

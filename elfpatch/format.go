@@ -81,6 +81,10 @@ type pager struct {
 	texts map[string]string // strings that were read before; nil where they are not kept
 
 	entries []dynEntry // room for those of the next file
+
+	span    []byte // a range that was read at once, see [file.readSpan]
+	spanOff offset
+	chunk   []byte // what chunks reads into
 }
 
 // page is the i-th page of a file, shorter at its end.
@@ -110,6 +114,9 @@ func (p *pager) text(b []byte) string {
 func (p *pager) read(off offset, n int64) ([]byte, error) {
 	if off < 0 || n < 0 || int64(off) > p.size || n > p.size-int64(off) {
 		return nil, io.ErrUnexpectedEOF
+	}
+	if from := int64(off - p.spanOff); from >= 0 && from <= int64(len(p.span)) && n <= int64(len(p.span))-from {
+		return p.span[from : from+n : from+n], nil
 	}
 	if len(p.head) == 0 {
 		if err := p.readHead(); err != nil {
@@ -141,9 +148,11 @@ func (p *pager) read(off offset, n int64) ([]byte, error) {
 // them.
 func (p *pager) chunks(off offset, n, unit int64, use func([]byte) error) error {
 	const chunk = 32 << 10
-	buf := make([]byte, min(n, chunk/unit*unit))
+	if p.chunk == nil {
+		p.chunk = make([]byte, chunk)
+	}
 	for n > 0 {
-		b := buf[:min(n, int64(len(buf)))]
+		b := p.chunk[:min(n, chunk/unit*unit)]
 		if err := readFull(p.src, b, int64(off)); err != nil {
 			return err
 		}

@@ -48,6 +48,7 @@ func ReadLookup(src io.ReaderAt, size int64) (*Symbols, error) {
 		return s, nil
 	}
 	s.flags(&f.dyn)
+	f.readSpan()
 	marks, err := f.markReferences()
 	if err != nil {
 		return nil, err
@@ -56,6 +57,34 @@ func ReadLookup(src io.ReaderAt, size int64) (*Symbols, error) {
 		return nil, err
 	}
 	return s, s.listReferences(marks)
+}
+
+// readSpan reads the tables of symbols at once: link editors put them side by side. Where they are
+// not, each is read by itself.
+func (f *file) readSpan() {
+	t := &f.dyn.strings
+	from, to := uint64(t.addr), uint64(t.addr)+t.size
+	for _, tag := range []elf.DynTag{elf.DT_HASH, dtGNUHash, elf.DT_SYMTAB, elf.DT_VERSYM, elf.DT_VERNEED, elf.DT_VERDEF} {
+		if at, ok := f.dyn.value(tag); ok {
+			from, to = min(from, at), max(to, at+pageSize)
+		}
+	}
+	const usual = 6 // times the string table, and some
+	if !t.present || !t.hasSize || to-from > usual*t.size+16*pageSize {
+		return
+	}
+	off, err := f.offset(vaddr(from), int64(to-from))
+	if err != nil { // the last table ends before its page
+		to = max(to-pageSize, uint64(t.addr)+t.size)
+		off, err = f.offset(vaddr(from), int64(to-from))
+	}
+	if err != nil || to <= from {
+		return
+	}
+	span := make([]byte, to-from)
+	if readFull(f.src, span, int64(off)) == nil {
+		f.span, f.spanOff = span, off
+	}
 }
 
 // flags reads what the dynamic section says of how lookup goes (gABI 5, "Dynamic Section").
