@@ -9,7 +9,7 @@ func TestNamespaceOf(t *testing.T) {
 		"_ZTVN6google8protobuf7MessageE":           "google::protobuf::*",
 		"_ZThn16_N6google8protobuf7MessageD1Ev":    "google::protobuf::*",
 		"_ZTv0_n24_N6google8protobuf7MessageD1Ev":  "google::protobuf::*",
-		"_ZZN6google8protobuf3fooEvE1x":            "google::*",
+		"_ZZN6google8protobuf3fooEvE1x":            "google::protobuf::*",
 		"_ZGVZN6google8protobuf8internal3fooEvE1x": "google::protobuf::*",
 		"_ZN2cv3MatC1Ev":                           "cv::*",
 		"_ZNSt6vectorIiE9push_backEv":              "std::*",
