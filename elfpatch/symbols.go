@@ -116,7 +116,7 @@ func (f *file) nameTable() (*nameTable, error) {
 	if err != nil {
 		return nil, damage(off, "DT_STRTAB", err)
 	}
-	// Nobody writes to b any more; a copy would double the largest of the tables.
+	// Nobody writes to b any more, since [open] shares no buffers; a copy would double the largest table.
 	return &nameTable{text: unsafe.String(unsafe.SliceData(b), len(b)), off: off, left: maxNameScan}, nil
 }
 
