@@ -2,6 +2,7 @@ package closure
 
 import (
 	"io/fs"
+	"slices"
 
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
@@ -44,6 +45,18 @@ type LinkMap struct {
 
 // Program is the program itself.
 func (m *LinkMap) Program() *Loaded { return m.Loaded[0] }
+
+// All is every object of the process once: Loaded in order, then ld.so where no need put it there.
+func (m *LinkMap) All() []*Object {
+	var all []*Object
+	for _, l := range m.Loaded {
+		all = append(all, l.Object)
+	}
+	if m.Interp != nil && !slices.Contains(all, m.Interp.Object) {
+		all = append(all, m.Interp.Object)
+	}
+	return all
+}
 
 // Loaded is one object as one process has it.
 type Loaded struct {

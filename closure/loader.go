@@ -138,3 +138,7 @@ func contains(list []string, s string) bool {
 	}
 	return false
 }
+
+// ABIInterp is the path of the loader that a file's ABI names (each psABI, "Program Interpreter";
+// glibc shlib-versions); "" for a machine that is not known.
+func ABIInterp(info *elfpatch.Info) string { return abiOf(info).interp }

@@ -57,3 +57,12 @@ func (n *Need) Why() string {
 	}
 	return long
 }
+
+// Searched reports whether the file system was searched, or opened directly, for the answer.
+func (r Rule) Searched() bool {
+	switch r {
+	case RuleDirect, RuleRPath, RuleLibraryPath, RuleRunPath, RuleCache, RuleDefault:
+		return true
+	}
+	return false
+}
