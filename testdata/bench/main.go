@@ -23,7 +23,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-const rounds = 7
+const rounds = 5
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "encode" {
