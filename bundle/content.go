@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"sync"
 
 	"github.com/nixbundle/nixbundle/closure"
 	"github.com/nixbundle/nixbundle/elfpatch"
@@ -30,7 +31,7 @@ func openContent(e *Entry) (*content, error) {
 	}
 	c := &content{ReaderAt: f, size: e.Object.Size, object: e.Object, source: f}
 	if e.edited() {
-		image, err := elfpatch.Apply(f, c.size, e.Edit)
+		image, err := e.patch(f)
 		if err != nil {
 			_ = f.Close()
 			return nil, err
@@ -38,6 +39,31 @@ func openContent(e *Entry) (*content, error) {
 		c.ReaderAt, c.size = image, image.Size()
 	}
 	return c, nil
+}
+
+// patched is what an entry's edit made of its file. A file is opened by the proof, to be measured,
+// and to be packed; its edit is planned once.
+type patched struct {
+	sync.Mutex
+	edit  elfpatch.Edit
+	image *elfpatch.Image
+}
+
+// patch applies the entry's edit to its open file.
+func (e *Entry) patch(f closure.File) (*elfpatch.Image, error) {
+	if e.patched == nil {
+		return elfpatch.Apply(f, e.Object.Size, e.Edit)
+	}
+	e.patched.Lock()
+	defer e.patched.Unlock()
+	if e.patched.image == nil || !reflect.DeepEqual(e.patched.edit, e.Edit) {
+		image, err := elfpatch.Apply(f, e.Object.Size, e.Edit)
+		if err != nil {
+			return nil, err
+		}
+		e.patched.edit, e.patched.image = e.Edit, image.Over(nil)
+	}
+	return e.patched.image.Over(f), nil
 }
 
 // edited reports whether an entry's bytes may differ from its source's.

@@ -38,6 +38,8 @@ type Entry struct {
 
 	Object *closure.Object // the source of a packed file; nil for folders, links, generated files
 	Edit   elfpatch.Edit   // what is changed in it
+
+	patched *patched // what Edit made of Object, once it is known; nil where it is not kept
 }
 
 // Program is one program of a bundle.
@@ -275,6 +277,9 @@ func (p *Plan) addFolders() {
 // add appends an entry, given relative to the bundle's folder.
 func (p *Plan) add(e Entry) {
 	e.Path = p.in(e.Path)
+	if e.Object != nil {
+		e.patched = &patched{}
+	}
 	p.Entries = append(p.Entries, e)
 }
 

@@ -3,7 +3,6 @@ package bundle
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"path"
 	"strings"
 
@@ -146,8 +145,7 @@ func (p *Plan) proofError(s *start, what, want, got string) error {
 	return &ProofError{Program: s.asked, For: what, Want: trim(want), Got: trim(got)}
 }
 
-// compareBindings holds the bindings of the bundle against the original's. An edit changes neither
-// relocations nor symbols, so both list the same references in the same order.
+// compareBindings holds the bindings of the bundle against the original's.
 func (p *Plan) compareBindings(s *start, bundled *closure.LinkMap) error {
 	want, err := closure.Bind(s.linkMap)
 	if errors.Is(err, elfpatch.ErrUnsupported) {
@@ -160,16 +158,12 @@ func (p *Plan) compareBindings(s *start, bundled *closure.LinkMap) error {
 	if err != nil {
 		return err
 	}
-	next, stop := iter.Pull(got.All())
-	defer stop()
-	for a := range want.All() {
-		b, ok := next()
-		if !ok || b.Symbol != a.Symbol || b.Class != a.Class {
-			return p.proofError(s, a.Symbol+" of "+a.From.Object.Path, "a reference", "another reference")
-		}
-		if x, y := p.mapped(s, a.To), pathOf(b.To); x != y {
-			return p.proofError(s, a.Symbol+" of "+a.From.Object.Path, x, y)
-		}
+	a, b, differs := want.Difference(got)
+	if !differs {
+		return nil
 	}
-	return nil
+	if a.From == nil {
+		return p.proofError(s, "its scope", "one scope", "another scope")
+	}
+	return p.proofError(s, a.Symbol+" of "+a.From.Object.Path, p.mapped(s, a.To), pathOf(b.To))
 }

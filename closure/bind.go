@@ -147,6 +147,29 @@ func (b *Bindings) Len() int {
 	return n
 }
 
+// Difference is the first reference that two processes bind differently whose objects stand in the
+// same order and have the same symbols, as before and after an edit of their files: objects are
+// compared by their places in the scope, symbols by their places in their tables. Where even the
+// references differ, the bindings are those of the object concerned that come first.
+func (b *Bindings) Difference(other *Bindings) (mine, others Binding, differs bool) {
+	if len(b.objects) != len(other.objects) {
+		return mine, others, true
+	}
+	for i, o := range b.objects {
+		p := other.objects[i]
+		for k := range min(len(o.to), len(p.to)) {
+			x, y := o.symbols.References()[k], p.symbols.References()[k]
+			if o.to[k] != p.to[k] || x.Symbol != y.Symbol || x.Class != y.Class {
+				return b.binding(o, k), other.binding(p, k), true
+			}
+		}
+		if len(o.to) != len(p.to) {
+			return Binding{From: o.loaded}, Binding{From: p.loaded}, true
+		}
+	}
+	return mine, others, false
+}
+
 // binding is the i-th of an object.
 func (b *Bindings) binding(o *bound, i int) Binding {
 	ref, to := o.symbols.References()[i], o.to[i]

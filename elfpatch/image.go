@@ -28,6 +28,14 @@ type Range struct {
 	Off, Len int64
 }
 
+// Over is the same patch over another reader of the same original: what was planned once serves each
+// time the file is opened.
+func (m *Image) Over(src io.ReaderAt) *Image {
+	same := *m
+	same.src = src
+	return &same
+}
+
 // Size is the length of the patched file in bytes.
 func (m *Image) Size() int64 { return m.kept + int64(len(m.tail)) }
 
