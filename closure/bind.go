@@ -64,6 +64,9 @@ type target struct {
 // Bind computes what the loader of m binds every reference to. Nothing is executed. The error is
 // that of reading a file, or a [*BindError] where its tables are damaged or, elfpatch.ErrUnsupported,
 // are of a machine whose relocations are not known.
+//
+// The link map keeps its bindings, so a second call, or a call after [Judge], costs nothing; two
+// calls for one link map must not run at a time.
 func Bind(m *LinkMap) (*Bindings, error) { return bindAll(m, tables{}) }
 
 // BindOpened computes what the references reach of the objects that a dlopen of m brings: the global
@@ -72,7 +75,12 @@ func Bind(m *LinkMap) (*Bindings, error) { return bindAll(m, tables{}) }
 func BindOpened(m *LinkMap, o *Open) (*Bindings, error) { return bindOpened(m, o, tables{}) }
 
 func bindAll(m *LinkMap, files tables) (*Bindings, error) {
-	return bindScope(m, m.scope(), files, func(*Loaded) bool { return true })
+	if m.bindings != nil {
+		return m.bindings, nil
+	}
+	b, err := bindScope(m, m.scope(), files, func(*Loaded) bool { return true })
+	m.bindings = b
+	return b, err
 }
 
 func bindOpened(m *LinkMap, o *Open, files tables) (*Bindings, error) {

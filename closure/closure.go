@@ -41,6 +41,8 @@ type LinkMap struct {
 
 	Preloads []*Need // LD_PRELOAD, as needs of the program; one that nothing answers is ignored
 	Opened   []*Open // what is opened at run time, in order; Needs holds what that asks for, behind the rest
+
+	bindings *Bindings // once they are known
 }
 
 // Program is the program itself.
