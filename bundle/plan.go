@@ -92,7 +92,7 @@ func (e *ConflictError) Error() string {
 
 // Hint says what to do.
 func (e *ConflictError) Hint() string {
-	return "mend it as said above, or give --allow-conflicts to bundle it all the same"
+	return "mend it as said above, keep it with --accept FILE, or give --allow-conflicts to bundle it all the same"
 }
 
 // NewPlan decides everything about the bundle of c. It is a pure function of closure and options:

@@ -15,11 +15,10 @@ const proofDir = "/bundle"
 
 // ProofError refuses a plan under which a program would not load what it loads now.
 type ProofError struct {
-	Program string   // the program, as it was asked for
-	Want    string   // what it loads now, at its place in the bundle
-	Got     string   // what it would load
-	For     string   // the need concerned, or the place in load order
-	Sources []string // the original file of Want, where there is one
+	Program string // the program, as it was asked for
+	Want    string // what it loads now, at its place in the bundle
+	Got     string // what it would load
+	For     string // the need or symbol concerned, or the place in load order
 }
 
 func (e *ProofError) Error() string {
@@ -28,7 +27,8 @@ func (e *ProofError) Error() string {
 
 // Prove walks the planned tree as the loader would, over the edited files, and compares: every
 // program must load the same objects in the same order, every need must get the same answer, and
-// every symbol reference must reach the same definition. It returns a *ProofError with the first difference. Nothing is written.
+// every symbol reference must reach the same definition. It returns a *ProofError with the first
+// difference. Nothing is written.
 func (p *Plan) Prove() error {
 	for _, s := range p.layout.starts {
 		if s.strategy == StrategyNone {
@@ -102,14 +102,7 @@ func (p *Plan) sigma(s *start, o *closure.Object) string {
 func (p *Plan) compare(s *start, got *closure.LinkMap) error {
 	want := s.linkMap
 	for i := range max(len(want.Loaded), len(got.Loaded)) {
-		a, b := "nothing", "nothing"
-		if i < len(want.Loaded) {
-			a = p.sigma(s, want.Loaded[i].Object)
-		}
-		if i < len(got.Loaded) {
-			b = got.Loaded[i].Object.Path
-		}
-		if a != b {
+		if a, b := p.mapped(s, at(want.Loaded, i)), pathOf(at(got.Loaded, i)); a != b {
 			return p.proofError(s, fmt.Sprintf("place %d of the load order", i), a, b)
 		}
 	}
@@ -120,6 +113,14 @@ func (p *Plan) compare(s *start, got *closure.LinkMap) error {
 		if a, b := p.mapped(s, n.To), pathOf(got.Needs[i].To); a != b {
 			return p.proofError(s, fmt.Sprintf("%s of %s", n.Name, n.From.Object.Path), a, b)
 		}
+	}
+	return nil
+}
+
+// at is the i-th object of a load order, nil behind its end.
+func at(order []*closure.Loaded, i int) *closure.Loaded {
+	if i < len(order) {
+		return order[i]
 	}
 	return nil
 }

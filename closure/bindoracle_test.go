@@ -218,17 +218,8 @@ func storePrograms(t testing.TB, results string) []string {
 
 // TestBindRoots compares programs of Debian roots for other machines, each inside its root.
 func TestBindRoots(t *testing.T) {
-	roots := storeDir(t, "root")
-	needOracle(t, "qemu-aarch64-static", "qemu-arm-static", "chroot")
-	for _, name := range []string{"bookworm-arm64", "bookworm-armhf", "bullseye-arm64", "programs-arm64"} {
-		t.Run(name, func(t *testing.T) {
-			sysroot := filepath.Join(roots, name)
-			root, err := closure.OpenRoot(sysroot)
-			if err != nil {
-				t.Skip(err)
-			}
-			programs := dynamicPrograms(t, root, "usr/bin", "usr/sbin", "usr/lib/git-core")
-			compareBindings(t, root, sysroot, sample(programs, 8))
-		})
-	}
+	eachRoot(t, func(t *testing.T, root fs.FS, sysroot string) {
+		programs := dynamicPrograms(t, root, "usr/bin", "usr/sbin", "usr/lib/git-core")
+		compareBindings(t, root, sysroot, sample(programs, 8))
+	})
 }
