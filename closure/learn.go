@@ -57,22 +57,25 @@ func version(text []byte) (v [2]int) {
 }
 
 // systemDirs finds the system_dirs array of glibc (elf/dl-load.c, SYSTEM_DIRS): the first run of
-// NUL-terminated absolute directories that end in a slash.
+// NUL-terminated absolute directories that end in a slash. It may be the first of all constants, with code
+// and no NUL before it.
 func systemDirs(text []byte) []string {
-	for at := 0; ; {
-		i := bytes.Index(text[at:], []byte("\x00/"))
+	for at := 0; ; at++ {
+		i := bytes.IndexByte(text[at:], '/')
 		if i < 0 {
 			return nil
 		}
-		at += i + 1
+		if at += i; at > 0 && text[at-1] > ' ' && text[at-1] <= '~' {
+			continue
+		}
 		var dirs []string
 		for run := text[at:]; ; {
-			dir, rest, ok := bytes.Cut(run, []byte{0})
-			if !ok || !isSystemDir(dir) {
+			dir, ok := systemDir(run)
+			if !ok {
 				break
 			}
-			dirs = append(dirs, string(dir))
-			run = rest
+			dirs = append(dirs, dir)
+			run = run[len(dir)+1:]
 		}
 		if dirs != nil {
 			return trimDirs(dirs)
@@ -80,17 +83,18 @@ func systemDirs(text []byte) []string {
 	}
 }
 
-// isSystemDir takes "/usr/lib/x86_64-linux-gnu/", and not the "/proc/self/fd/" of some other code.
-func isSystemDir(b []byte) bool {
-	if len(b) < 4 || len(b) > maxPath || b[0] != '/' || b[len(b)-1] != '/' {
-		return false
+// systemDir takes "/usr/lib/x86_64-linux-gnu/" from the start of a text, and not the "/proc/self/fd/" of
+// some other code. It looks no further than to the first byte that is no text.
+func systemDir(text []byte) (dir string, ok bool) {
+	n := 0
+	for n < len(text) && n < maxPath && text[n] > ' ' && text[n] <= '~' {
+		n++
 	}
-	for _, c := range b {
-		if c <= ' ' || c > '~' {
-			return false
-		}
+	if n < 4 || n == len(text) || text[n] != 0 || text[0] != '/' || text[n-1] != '/' {
+		return "", false
 	}
-	return libComponent(string(b)) >= 0
+	dir = string(text[:n])
+	return dir, libComponent(dir) >= 0
 }
 
 func trimDirs(dirs []string) []string {

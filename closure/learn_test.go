@@ -42,6 +42,11 @@ func TestLearn(t *testing.T) {
 			"\x00/lib64/\x00ld.so (GNU libc) development release version 2.42.9000.\n",
 			Loader{LoaderGlibc, [2]int{2, 42}, []string{"/lib64"}, "", "", "lib64", "x86_64"},
 		},
+		{
+			"first of the constants, as Debian 12's for armhf",
+			"a/lib/wrong/\x00\xff\xff/lib/x86_64-linux-gnu/\x00/lib/\x00\x19/usr/lib/",
+			Loader{Kind: LoaderGlibc, DefaultDirs: []string{"/lib/x86_64-linux-gnu", "/lib"}, Lib: "lib/x86_64-linux-gnu", Platform: "x86_64"},
+		},
 	} {
 		got := learn([]byte(test.text), "/lib64/ld-linux-x86-64.so.2", amd64)
 		if got.Kind != test.want.Kind || got.Version != test.want.Version || got.CachePath != test.want.CachePath ||
