@@ -19,7 +19,8 @@ func (a *app) inspectCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect FILE",
 		Short: "Print the facts of an ELF file, or what is in a bundle",
-		Long: `Print what an ELF file says of itself to a loader, or, for a bundle (an archive, or a folder it
+		Long: `Print what an ELF file says of itself to a loader, and the defects for which kernel or loader
+would not map it or go astray in it (then the exit status is 3); or, for a bundle (an archive, or a folder it
 was unpacked to), its programs and what each file is and was. A bundle is not unpacked for it, and
 what it says of itself is not believed further than to print it.
 ` + exitHelp,
@@ -34,11 +35,8 @@ what it says of itself is not believed further than to print it.
 func (a *app) inspect(name string) error {
 	object, err := a.object(name)
 	switch {
-	case err == nil && a.json:
-		return a.printJSON(elfJSON(object.Info))
 	case err == nil:
-		printELF(a.Stdout, object.Info)
-		return nil
+		return a.inspectELF(object)
 	case filepath.Clean(a.rootDir) != "/" || !mayBeBundle(err):
 		return err
 	}
@@ -52,6 +50,28 @@ func (a *app) inspect(name string) error {
 	}
 	printManifest(a.Stdout, archive.Manifest)
 	return nil
+}
+
+// inspectELF prints the facts of an ELF file, and what kernel and loader would not take of it.
+func (a *app) inspectELF(object *closure.Object) error {
+	src, err := object.Open()
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	defects, err := elfpatch.Check(src, object.Size)
+	if err == nil && a.json {
+		err = a.printJSON(elfJSON(object.Info, defects))
+	} else if err == nil {
+		printELF(a.Stdout, object.Info)
+		for _, d := range defects {
+			fprintf(a.Stdout, "%-10s %v\n", "defect", d)
+		}
+	}
+	if err == nil && len(defects) > 0 {
+		err = errFindings
+	}
+	return err
 }
 
 // object reads an ELF file of the root.
@@ -116,7 +136,11 @@ func quoteEmpty(s string) string {
 	return s
 }
 
-func elfJSON(i *elfpatch.Info) any {
+func elfJSON(i *elfpatch.Info, defects []*elfpatch.FormatError) any {
+	wrong := []string{}
+	for _, d := range defects {
+		wrong = append(wrong, d.Error())
+	}
 	type need struct {
 		File     string   `json:"file"`
 		Versions []string `json:"versions"`
@@ -148,10 +172,11 @@ func elfJSON(i *elfpatch.Info) any {
 		Versions []need   `json:"versionNeeds"`
 		BuildID  string   `json:"buildId,omitempty"`
 		Align    uint64   `json:"align"`
+		Defects  []string `json:"defects"`
 	}{
 		i.Type.String(), i.Machine.String(), i.Class.String(), i.Data.String(), i.Interp, i.Soname,
 		append([]string{}, i.Needed...), optional(i.HasRPath, i.RPath), optional(i.HasRunPath, i.RunPath),
-		needs, hex.EncodeToString(i.BuildID), i.MaxAlign(),
+		needs, hex.EncodeToString(i.BuildID), i.MaxAlign(), wrong,
 	}
 }
 

@@ -43,6 +43,7 @@ func applyQuietly(t testing.TB, what string, b []byte, e elfpatch.Edit) {
 	if e.RunPath != "" && got != e.RunPath || e.Interp != "" && info.Interp != e.Interp || e.Soname != "" && info.Soname != e.Soname {
 		t.Fatalf("%s: the result does not say %+v", what, e)
 	}
+	checkDefects(t, what, b, out.Bytes())
 	again, err := applyBytes(out.Bytes(), e)
 	if err != nil || again.Changed() {
 		t.Fatalf("%s: the same edit again: %v", what, err)

@@ -21,6 +21,7 @@ func apply(t testing.TB, in []byte, e elfpatch.Edit) []byte {
 	out := imageBytes(t, img)
 	checkOutside(t, in, out, img)
 	checkWish(t, read(t, in), read(t, out), e)
+	checkDefects(t, "edit", in, out)
 	if e.RemoveNeeded == nil {
 		checkNames(t, in, out)
 	}

@@ -3,7 +3,8 @@
 // [Read] gives the facts of a file as an [Info]; [ReadSymbols] gives its dynamic symbols, and
 // [ReadLookup] the [Symbols] with their references, as lookup uses them. [Apply] takes an [Edit],
 // the wish, and gives an [Image], a patched view of the file: its size is known,
-// it can be read at any offset and written anywhere, and the original is not touched.
+// it can be read at any offset and written anywhere, and the original is not touched. [Check] says
+// what kernel and loader would not take of a file; what Apply gives is checked so.
 //
 // Everything is found as the loader finds it, by program headers: PT_DYNAMIC, then DT_STRTAB, then
 // PT_LOAD (gABI 5, "Program Loading and Dynamic Linking"). A file without section headers is an

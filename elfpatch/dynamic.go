@@ -10,6 +10,7 @@ import (
 const (
 	dtRelrSz  = elf.DynTag(35)
 	dtRelr    = elf.DynTag(36)
+	dtRelrEnt = elf.DynTag(37)
 	dtFilter  = elf.DynTag(0x7fffffff)
 	dtAux     = elf.DynTag(0x7ffffffd)
 	dtGNUHash = elf.DynTag(0x6ffffef5)

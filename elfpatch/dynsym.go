@@ -29,6 +29,12 @@ func (f *file) dynsymCount() (n int64, exact bool) {
 	return room, false
 }
 
+// addressTags are the tags whose value is the address of a table that may follow the symbols.
+var addressTags = []elf.DynTag{
+	elf.DT_HASH, dtGNUHash, elf.DT_STRTAB, elf.DT_SYMTAB, elf.DT_RELA, elf.DT_REL, dtRelr, elf.DT_JMPREL,
+	elf.DT_VERSYM, elf.DT_VERNEED, elf.DT_VERDEF,
+}
+
 // dynsymRoom is how many symbols fit between DT_SYMTAB and what comes next in memory.
 func (f *file) dynsymRoom() int64 {
 	at, ok := f.dyn.value(elf.DT_SYMTAB)

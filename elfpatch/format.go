@@ -30,9 +30,9 @@ func damage(off offset, what string, err error) error {
 	var outside *addressError
 	switch {
 	case errors.As(err, &outside):
-		return &FormatError{Off: int64(off), Msg: what + ": " + err.Error()}
+		return &FormatError{Off: max(int64(off), 0), Msg: what + ": " + err.Error()}
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &FormatError{Off: int64(off), Msg: what + " lies outside the file"}
+		return &FormatError{Off: max(int64(off), 0), Msg: what + " lies outside the file"}
 	}
 	return err
 }

@@ -220,7 +220,7 @@ func (f *file) interp() (string, error) {
 		return "", nil
 	}
 	if s.Filesz < 2 || s.Filesz > maxInterp {
-		return "", &FormatError{Off: int64(s.Off), Msg: "PT_INTERP has an impossible length", Val: s.Filesz}
+		return "", &FormatError{Off: max(int64(s.Off), 0), Msg: "PT_INTERP has an impossible length", Val: s.Filesz}
 	}
 	b, err := f.read(offset(s.Off), int64(s.Filesz))
 	if err != nil {

@@ -3,6 +3,7 @@ package elfpatch
 import (
 	"debug/elf"
 	"fmt"
+	"slices"
 )
 
 // verify reads the result and holds it against the wish and the rules of the loader. A failure is
@@ -19,25 +20,41 @@ func (p *patch) verify() error {
 	if fact := differs(got, p.want); fact != "" {
 		return unsupported("the patched file would not say the %s asked for", fact)
 	}
-	if err := f.checkLayout(); err != nil {
-		return fmt.Errorf("patched file: %w", err)
-	}
-	if err := f.checkTags(); err != nil {
-		return fmt.Errorf("patched file: %w", err)
+	if err := p.checkDefects(f); err != nil {
+		return err
 	}
 	return p.checkKept(f)
+}
+
+// checkDefects holds the result against the rules of Check. What is wrong with the input already is
+// not this edit's; defects are told apart by what they say.
+func (p *patch) checkDefects(f *file) error {
+	after, err := f.check()
+	if err != nil || len(after) == 0 {
+		return err
+	}
+	before, err := p.file.check()
+	if err != nil {
+		return err
+	}
+	for _, d := range after {
+		if !slices.ContainsFunc(before, func(o *FormatError) bool { return o.Msg == d.Msg }) {
+			return fmt.Errorf("patched file: %w", d)
+		}
+	}
+	return nil
 }
 
 // checkLayout holds the program headers against what the kernel (fs/binfmt_elf.c: load_elf_binary)
 // and glibc (elf/dl-load.c: _dl_map_object_from_fd) demand of them.
 func (f *file) checkLayout() error {
-	var end uint64
+	var last Segment
 	for _, s := range f.segments {
 		if s.Type == elf.PT_LOAD {
-			if err := f.checkLoad(s, end); err != nil {
+			if err := f.checkLoad(s, last); err != nil {
 				return err
 			}
-			end = s.Vaddr + s.Memsz
+			last = s
 		}
 	}
 	for _, t := range []elf.ProgType{elf.PT_DYNAMIC, elf.PT_INTERP, elf.PT_PHDR} {
@@ -46,21 +63,24 @@ func (f *file) checkLayout() error {
 			continue
 		}
 		if off, err := f.offset(vaddr(s.Vaddr), int64(min(s.Filesz, uint64(f.size)))); err != nil || uint64(off) != s.Off {
-			return &FormatError{Off: int64(s.Off), Msg: fmt.Sprintf("%v is not in a PT_LOAD", t)}
+			return &FormatError{Off: max(int64(s.Off), 0), Msg: fmt.Sprintf("%v is not in a PT_LOAD", t)}
 		}
 	}
 	return nil
 }
 
-// checkLoad checks one PT_LOAD; the ones before it end at address end.
-func (f *file) checkLoad(s Segment, end uint64) error {
-	bad := func(msg string) error { return &FormatError{Off: int64(s.Off), Msg: "PT_LOAD " + msg, Val: s.Vaddr} }
+// checkLoad checks one PT_LOAD; last is the one before it, if any. Where both have bytes of one page,
+// the page of the second is mapped over the end of the first.
+func (f *file) checkLoad(s, last Segment) error {
+	bad := func(msg string) error {
+		return &FormatError{Off: max(int64(s.Off), 0), Msg: "PT_LOAD " + msg, Val: s.Vaddr}
+	}
 	top := ^uint64(0)
 	if f.class == elf.ELFCLASS32 {
 		top = 1<<32 - 1
 	}
 	switch {
-	case s.Vaddr < end:
+	case s.Vaddr < last.Vaddr+last.Memsz:
 		return bad("addresses overlap or do not ascend")
 	case s.Filesz > s.Memsz:
 		return bad("is longer in the file than in memory")
@@ -72,24 +92,13 @@ func (f *file) checkLoad(s Segment, end uint64) error {
 		return bad("alignment is no power of two")
 	case s.Align > 1 && (s.Vaddr-s.Off)&(s.Align-1) != 0:
 		return bad("offset and address differ modulo its alignment")
-	}
-	return nil
-}
-
-// addressTags are the tags whose value is an address that the loader follows (gABI 5, d_ptr).
-var addressTags = []elf.DynTag{
-	elf.DT_HASH, dtGNUHash, elf.DT_STRTAB, elf.DT_SYMTAB, elf.DT_RELA, elf.DT_REL, dtRelr, elf.DT_JMPREL,
-	elf.DT_VERSYM, elf.DT_VERNEED, elf.DT_VERDEF,
-}
-
-// checkTags checks that every table the loader reads lies in a segment.
-func (f *file) checkTags() error {
-	for _, tag := range addressTags {
-		if v, ok := f.dyn.value(tag); ok && v != 0 {
-			if _, err := f.offset(vaddr(v), 0); err != nil {
-				return &FormatError{Off: int64(f.dyn.off), Msg: fmt.Sprintf("%v: %v", tag, err)}
-			}
-		}
+	case s.Filesz > 0 && (s.Vaddr-s.Off)&(minPage-1) != 0:
+		return bad("offset and address differ modulo the page size")
+	case s.Align&(minPage-1) != 0 && !f.isProgram():
+		return bad("alignment is less than a page")
+	case s.Filesz > 0 && last.Memsz > 0 && (last.Vaddr+last.Memsz-1)/minPage == s.Vaddr/minPage &&
+		(s.Vaddr-s.Off != last.Vaddr-last.Off || last.Filesz < last.Memsz):
+		return bad("is mapped over the end of the one before")
 	}
 	return nil
 }
