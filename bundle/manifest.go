@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"path"
+	"slices"
 
 	"github.com/nixbundle/nixbundle/closure"
 )
@@ -54,7 +55,7 @@ const (
 	TypeLink   = "link" // a symbolic link
 )
 
-// ManifestFinding is a conflict that stood in the closure and was allowed.
+// ManifestFinding is a conflict that stood in the closure and was allowed, or that refuses no bundle.
 type ManifestFinding struct {
 	Kind    string   `json:"kind"`
 	Program string   `json:"program"`
@@ -78,7 +79,7 @@ func newManifest(p *Plan, records []ManifestEntry, tool string) *Manifest {
 	for _, q := range p.Programs {
 		m.Programs = append(m.Programs, ManifestProgram(q))
 	}
-	for _, f := range p.Accepted {
+	for _, f := range slices.Concat(p.Accepted, p.warned) {
 		paths := []string{}
 		for _, c := range f.Copies {
 			paths = append(paths, c.Path)

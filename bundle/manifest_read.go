@@ -21,14 +21,31 @@ const (
 	manifestMaxValues  = 1 << 21
 )
 
+// ManifestError says what is wrong with a manifest.
+type ManifestError struct{ Err error }
+
+func (e *ManifestError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *ManifestError) Unwrap() error { return e.Err }
+
 // DecodeManifest reads a manifest of at most 64 MiB and checks it: every path is clean and inside
-// the bundle, entries are sorted and each there once, types and modes are known, links stay
-// inside. The error says what does not hold. What it claims about the bytes of files is not checked.
+// the bundle, entries are sorted and each there once, below folders only, types and modes are known, links stay
+// inside. A *ManifestError says what does not hold. What it claims about the bytes of files is not
+// checked.
 func DecodeManifest(r io.Reader) (*Manifest, error) {
 	data, err := io.ReadAll(io.LimitReader(r, manifestMaxSize+1))
 	if err != nil {
 		return nil, err
 	}
+	m, err := decodeManifest(data)
+	if err != nil {
+		return nil, &ManifestError{err}
+	}
+	return m, nil
+}
+
+func decodeManifest(data []byte) (*Manifest, error) {
 	if len(data) > manifestMaxSize {
 		return nil, fmt.Errorf("manifest is larger than %d bytes", manifestMaxSize)
 	}
@@ -62,12 +79,27 @@ func (m *Manifest) check() error {
 		if i > 0 && m.Entries[i-1].Path >= e.Path {
 			return fmt.Errorf("%s: entries are not sorted", clip(e.Path))
 		}
+		for dir := path.Dir(e.Path); dir != "."; dir = path.Dir(dir) {
+			if above := byPath[dir]; above != nil && above.Type != TypeFolder {
+				return fmt.Errorf("%s: %s is no folder", clip(e.Path), clip(dir))
+			}
+		}
 		if err := e.check(m.Name, byPath); err != nil {
 			return fmt.Errorf("%s: %w", clip(e.Path), err)
 		}
 		byPath[e.Path] = e
 	}
+	return m.checkPrograms(byPath)
+}
+
+// checkPrograms refuses programs that are not there, or twice.
+func (m *Manifest) checkPrograms(byPath map[string]*ManifestEntry) error {
+	seen := map[string]bool{}
 	for _, p := range m.Programs {
+		if seen[p.Entry] {
+			return fmt.Errorf("program %s is there twice", clip(p.Entry))
+		}
+		seen[p.Entry] = true
 		for _, name := range []string{p.Entry, p.ELF} {
 			if e := byPath[name]; e == nil || e.Type == TypeFolder {
 				return fmt.Errorf("program %s is no entry", clip(name))
@@ -134,8 +166,13 @@ func checkLink(name, p, target string) error {
 	return checkPath(name, path.Join(path.Dir(p), target))
 }
 
+// maxPath is what a path of Linux can have, with the NUL at its end (limits.h: PATH_MAX).
+const maxPath = 4096
+
 // cleanPath reports whether p is relative, without "..", empty parts or NUL.
-func cleanPath(p string) bool { return fs.ValidPath(p) && !strings.Contains(p, "\x00") }
+func cleanPath(p string) bool {
+	return len(p) < maxPath && fs.ValidPath(p) && !strings.Contains(p, "\x00")
+}
 
 // clip shortens what a hostile file says to what an error can carry.
 func clip(s string) string {

@@ -2,12 +2,14 @@ package bundle
 
 import (
 	"archive/tar"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -15,7 +17,7 @@ import (
 type Member struct {
 	Path   string      // clean, and inside the bundle's folder
 	Type   string      // TypeFile, TypeFolder or TypeLink
-	Mode   fs.FileMode // permissions and set-id bits
+	Mode   fs.FileMode // permissions, set-id bits and the sticky bit
 	Size   int64       // of a file; 0 for one that is a hard link in an archive
 	Link   string      // where a symbolic link points
 	SameAs string      // the path that a hard link repeats
@@ -23,7 +25,21 @@ type Member struct {
 	content io.Reader
 }
 
-const memberMode = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid
+const memberMode = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+
+// EntryError says what no bundle has in an entry: a name that leads elsewhere, a type such as a
+// device. The entries behind it can be read all the same.
+type EntryError struct {
+	Path string // as it stands there, cut to what an error can carry
+	Why  string
+}
+
+func (e *EntryError) Error() string { return e.Path + ": " + e.Why }
+
+// badName refuses a path that is not clean.
+func badName(p string) error {
+	return &EntryError{strconv.Quote(clip(p)), "is not a clean path inside the bundle"}
+}
 
 // Read reads a file's bytes. It is valid until the next member is asked for.
 func (m *Member) Read(b []byte) (int, error) {
@@ -39,19 +55,31 @@ func (m *Member) Read(b []byte) (int, error) {
 // bundle, a type that no bundle has. Two passes cannot be mixed.
 func (a *Archive) Entries() iter.Seq2[*Member, error] {
 	return func(yield func(*Member, error) bool) {
-		members := a.members()
-		if a.root != nil {
-			members = a.walk()
-		}
-		for m, err := range members {
-			if err == nil {
-				err = checkPath(a.Manifest.Name, m.Path)
-			}
+		for m, err := range a.all() {
 			if err != nil {
 				yield(nil, a.about(err))
 				return
 			}
 			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+// all goes through all that is there, past entries that no bundle has: each of them is an
+// *EntryError. Any other error is the end.
+func (a *Archive) all() iter.Seq2[*Member, error] {
+	members := a.members()
+	if a.root != nil {
+		members = a.walk()
+	}
+	return func(yield func(*Member, error) bool) {
+		for m, err := range members {
+			if err == nil && checkPath(a.Manifest.Name, m.Path) != nil {
+				m, err = nil, badName(m.Path)
+			}
+			if !yield(m, err) {
 				return
 			}
 		}
@@ -74,22 +102,57 @@ func (a *Archive) members() iter.Seq2[*Member, error] {
 		for t, first := tar.NewReader(r), true; ; first = false {
 			h, err := t.Next()
 			if errors.Is(err, io.EOF) {
+				if err := onlyZeros(r); err != nil {
+					yield(nil, err)
+				}
 				return
 			}
 			var m *Member
-			switch {
-			case first && (errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF)):
-				err = fmt.Errorf("%w: it does not start with a tar header", ErrNotBundle)
-			case err != nil && !errors.Is(err, errBomb):
-				err = fmt.Errorf("the archive is cut short or damaged: %w", err)
-			case err == nil:
-				if m, err = newMember(h, t); m == nil && err == nil {
-					continue
-				}
+			if err == nil {
+				m, err = newMember(h, t)
+			} else {
+				err = damaged(err, first)
 			}
-			if !yield(m, err) || err != nil {
+			if m == nil && err == nil {
+				continue
+			}
+			if more := yield(m, err); !more || err != nil && !isEntryError(err) {
 				return
 			}
+		}
+	}
+}
+
+// damaged says what is wrong with an archive in which no next header can be read.
+func damaged(err error, first bool) error {
+	switch {
+	case errors.Is(err, errBomb):
+		return err
+	case first && (errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF)):
+		return fmt.Errorf("%w: it does not start with a tar header", ErrNotBundle)
+	}
+	return fmt.Errorf("the archive is cut short or damaged: %w", err)
+}
+
+func isEntryError(err error) bool {
+	var entry *EntryError
+	return errors.As(err, &entry)
+}
+
+// onlyZeros refuses what stands behind the end of a tar stream, where some readers would look and
+// others would not; tar itself pads with zeros.
+func onlyZeros(r io.Reader) error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		if len(bytes.TrimLeft(buf[:n], "\x00")) > 0 {
+			return errors.New("there is more behind the end of the archive")
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return damaged(err, false)
 		}
 	}
 }
@@ -107,24 +170,41 @@ func newMember(h *tar.Header, r io.Reader) (*Member, error) {
 	case tar.TypeLink:
 		m.Type, m.SameAs = TypeFile, tarPath(h.Linkname)
 	case tar.TypeXGlobalHeader:
-		return nil, nil
+		return nil, globalHeader(h)
 	default:
-		return nil, fmt.Errorf("%s: no bundle has an entry of type %q", clip(h.Name), h.Typeflag)
+		return nil, &EntryError{clip(h.Name), fmt.Sprintf("no bundle has an entry of type %q", h.Typeflag)}
 	}
 	if m.Path == "." && m.Type == TypeFolder {
 		return nil, nil // tar -c . says so first
 	}
+	if h.Typeflag != tar.TypeReg && h.Size != 0 {
+		return nil, &EntryError{clip(h.Name), "has a size and no content: some readers would take what follows for it"}
+	}
 	for key := range h.PAXRecords {
-		if strings.HasPrefix(key, "GNU.sparse.") {
-			return nil, fmt.Errorf("%s: no bundle has sparse files", clip(h.Name))
+		switch {
+		case strings.HasPrefix(key, "GNU.sparse."):
+			return nil, &EntryError{clip(h.Name), "no bundle has sparse files"}
+		case strings.HasPrefix(key, "SCHILY.xattr."), strings.HasPrefix(key, "LIBARCHIVE.xattr."), strings.HasPrefix(key, "SCHILY.acl."):
+			return nil, &EntryError{clip(h.Name), "no bundle has extended attributes, such as file capabilities"}
 		}
 	}
 	for _, p := range []string{m.Path, m.SameAs} {
 		if p != "" && !cleanPath(p) || m.Path == "" {
-			return nil, fmt.Errorf("%q is not a clean path", clip(p))
+			return nil, badName(p)
 		}
 	}
 	return m, nil
+}
+
+// globalHeader refuses a pax header that changes the entries behind it for some readers: GNU tar
+// takes names from it, Go's reader does not. A comment, as git archive writes, changes nothing.
+func globalHeader(h *tar.Header) error {
+	for key := range h.PAXRecords {
+		if key != "comment" {
+			return &EntryError{clip(h.Name), "no bundle has a global pax header that sets " + strconv.Quote(clip(key))}
+		}
+	}
+	return nil
 }
 
 // tarPath is a name in a tar file without what tar adds to it: "./" in front, a slash at the end
@@ -146,8 +226,13 @@ func (a *Archive) walk() iter.Seq2[*Member, error] {
 				return fs.SkipAll
 			}
 			m, err := a.found(name)
+			if isEntryError(err) && yield(nil, err) {
+				return nil
+			}
 			if err != nil {
-				yield(nil, fmt.Errorf("%s: %w", name, err))
+				if !isEntryError(err) {
+					yield(nil, fmt.Errorf("%s: %w", name, err))
+				}
 				return fs.SkipAll
 			}
 			more := yield(m, nil)
@@ -179,7 +264,7 @@ func (a *Archive) found(name string) (*Member, error) {
 		m.Type, m.Size = TypeFile, info.Size()
 		m.content, err = a.root.Open(name)
 	default:
-		return nil, fmt.Errorf("no bundle has a file of type %s", info.Mode().Type())
+		return nil, &EntryError{clip(name), fmt.Sprintf("no bundle has a file of type %s", info.Mode().Type())}
 	}
 	return m, err
 }

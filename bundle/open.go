@@ -102,6 +102,9 @@ func (a *Archive) manifest() (*Manifest, error) {
 		}
 	}
 	for m, err := range a.members() {
+		if isEntryError(err) {
+			continue // who reads the entries will meet it again
+		}
 		if err != nil {
 			return nil, err
 		}

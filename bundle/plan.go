@@ -27,6 +27,7 @@ type Plan struct {
 
 	closure *closure.Closure
 	layout  *layout
+	warned  []closure.Finding // of Warnings, what the closure has
 }
 
 // Entry is one file, folder or link of a bundle.
@@ -154,6 +155,7 @@ func (p *Plan) admit(opts Options) error {
 			p.Accepted = append(p.Accepted, f)
 		case f.Severity <= closure.Warning:
 			p.Warnings = append(p.Warnings, f.Name+": "+f.What)
+			p.warned = append(p.warned, f)
 		}
 	}
 	open, _ := p.closure.Unaccepted(p.Accepted, opts.Accept)
@@ -239,9 +241,9 @@ func (p *Plan) addProgram(s *start) {
 		p.add(Entry{Path: elf, Mode: p.mode(o) | 0o111, Object: o, Edit: p.layout.edit(s, o, path.Dir(elf))})
 	}
 	if s.strategy == StrategyWrapper {
-		p.add(Entry{Path: s.entry, Mode: 0o755, Data: p.layout.launcher(s)})
+		p.add(Entry{Path: s.entry, Mode: 0o755, Data: launcher(s.entry, elf, p.layout.place[s.linkMap.Interp.Object], &s.linkMap.Loader)})
 	}
-	if musl := muslPathFile(s); musl != "" && !p.has(musl) {
+	if musl := muslPathFile(o.Info); isMusl(o.Info) && s.ownsLibc() && !p.has(musl) {
 		p.add(Entry{Path: musl, Mode: 0o644, Data: []byte{}})
 	}
 	p.Programs = append(p.Programs, Program{

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
 // Strategy is how a program in a bundle finds its loader (ld.so). PT_INTERP cannot be relative to
@@ -84,7 +85,7 @@ func decideStarts(c *closure.Closure, interp string) ([]*start, error) {
 // decide chooses how one program starts.
 func (s *start) decide(interp string) error {
 	info := s.program().Info
-	abi := systemInterp(s.linkMap)
+	abi := systemInterp(info)
 	switch {
 	case info.Interp == "":
 		s.strategy, s.reason = StrategyNone, "it is static and needs no loader"
@@ -162,9 +163,9 @@ func unwrappedName(name string) string {
 
 // systemInterp is where every distribution has the loader: the file that the program names, in the
 // folder that the ABI gives it.
-func systemInterp(m *closure.LinkMap) string {
-	info, dir := m.Program().Object.Info, "/lib"
-	if abi := closure.ABIInterp(info); abi != "" && m.Loader.Kind != closure.LoaderMusl {
+func systemInterp(info *elfpatch.Info) string {
+	dir := "/lib"
+	if abi := closure.ABIInterp(info); abi != "" && !isMusl(info) {
 		dir = path.Dir(abi)
 	}
 	return path.Join(dir, path.Base(info.Interp))
@@ -173,12 +174,11 @@ func systemInterp(m *closure.LinkMap) string {
 // launcher is the text of a wrapper's launcher. It finds itself through any number of links, to
 // files and to folders, by physical paths alone; it needs a POSIX shell, and readlink where it is
 // started by a link; arguments and environment stay as they are. A slash behind each path keeps the
-// newlines that a command substitution would drop.
-func (l *layout) launcher(s *start) []byte {
-	loader := l.place[s.linkMap.Interp.Object]
-	up := strings.Repeat("../", strings.Count(s.entry, "/"))
+// newlines that a command substitution would drop. Paths are relative to the bundle's folder.
+func launcher(entry, elf, loader string, by *closure.Loader) []byte {
+	up := strings.Repeat("../", strings.Count(entry, "/"))
 	argv0 := `--argv0 "$0" `
-	if s.linkMap.Loader.Kind == closure.LoaderGlibc && olderThan(s.linkMap.Loader.Version, 2, 33) {
+	if by.Kind == closure.LoaderGlibc && olderThan(by.Version, 2, 33) {
 		argv0 = "" // ld.so --argv0 came with glibc 2.33
 	}
 	return []byte(`#!/bin/sh
@@ -195,7 +195,7 @@ do
   case $link in /*) self=$link ;; *) self=$dir$link ;; esac
 done
 root=$(CDPATH= cd -P -- "$dir"` + up + ` && printf '%s/' "$PWD") || exit 127
-exec "$root"` + shellQuote(loader) + ` ` + argv0 + `"$root"` + shellQuote(s.elfPath()) + ` "$@"
+exec "$root"` + shellQuote(loader) + ` ` + argv0 + `"$root"` + shellQuote(elf) + ` "$@"
 `)
 }
 
@@ -208,15 +208,14 @@ func olderThan(v [2]int, major, minor int) bool {
 	return v[0] < major || v[0] == major && v[1] < minor
 }
 
+// isMusl reports whether a program asks for musl's loader.
+func isMusl(info *elfpatch.Info) bool { return strings.HasPrefix(path.Base(info.Interp), "ld-musl-") }
+
 // muslPathFile is the file that musl reads for its system directories: <P>/etc/ld-musl-ARCH.path,
 // P being two levels above the loader. An empty one means none; without it the target's own /lib
 // would be searched, with no look at the machine (musl ldso/dynlink.c: load_library).
-func muslPathFile(s *start) string {
-	if s.linkMap.Loader.Kind != closure.LoaderMusl || !s.ownsLibc() {
-		return ""
-	}
-	base := path.Base(s.linkMap.Program().Object.Info.Interp)
-	return path.Join("etc", strings.TrimSuffix(base, ".so.1")+".path")
+func muslPathFile(info *elfpatch.Info) string {
+	return path.Join("etc", strings.TrimSuffix(path.Base(info.Interp), ".so.1")+".path")
 }
 
 // executable is the mode bits that a loader needs to be started by a launcher.

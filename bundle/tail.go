@@ -76,7 +76,7 @@ func decodeNamed(r io.Reader, name string) (*Manifest, error) {
 		return nil, err
 	}
 	if m.Name != name {
-		return nil, fmt.Errorf("the manifest in %s is that of %s", clip(name), clip(m.Name))
+		return nil, &ManifestError{fmt.Errorf("the manifest in %s is that of %s", clip(name), clip(m.Name))}
 	}
 	return m, nil
 }

@@ -72,8 +72,8 @@ func (s Severity) String() string {
 // MarshalText gives the severity's name.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// sortFindings puts findings in the order of printing: severity, kind, name, program.
-func sortFindings(findings []Finding) {
+// SortFindings puts findings in the order of printing: severity, kind, name, program.
+func SortFindings(findings []Finding) {
 	slices.SortStableFunc(findings, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(a.Severity, b.Severity),

@@ -20,7 +20,7 @@ func Judge(c *Closure) ([]Finding, error) {
 		}
 		findings = append(findings, j.findings...)
 	}
-	sortFindings(findings)
+	SortFindings(findings)
 	return findings, nil
 }
 

@@ -41,6 +41,12 @@ type candidateJSON struct {
 }
 
 func findingsJSON(findings []closure.Finding) any {
+	return struct {
+		Findings []findingJSON `json:"findings"`
+	}{findingList(findings)}
+}
+
+func findingList(findings []closure.Finding) []findingJSON {
 	list := make([]findingJSON, 0, len(findings))
 	for _, f := range findings {
 		j := findingJSON{
@@ -54,9 +60,7 @@ func findingsJSON(findings []closure.Finding) any {
 		}
 		list = append(list, j)
 	}
-	return struct {
-		Findings []findingJSON `json:"findings"`
-	}{list}
+	return list
 }
 
 func chainsJSON(chains [][]*closure.Need) [][]string {

@@ -1,0 +1,269 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch"
+)
+
+// checkPrograms proves every program: that it starts as promised, and that the loader then finds
+// and binds all that it needs.
+func (v *verifier) checkPrograms() error {
+	var groups [][]*starting
+	for _, p := range v.manifest.Programs {
+		v.result.Programs++
+		s := v.promise(p)
+		if s == nil || s.Strategy == StrategyNone {
+			continue
+		}
+		i := slices.IndexFunc(groups, func(g []*starting) bool { return g[0].shares(s) })
+		if i < 0 {
+			i, groups = len(groups), append(groups, nil)
+		}
+		groups[i] = append(groups[i], s)
+	}
+	if v.result.Programs == 0 {
+		v.broken(KindManifest, manifestPath(v.manifest.Name), "the manifest names no program")
+	}
+	v.strayPrograms()
+	for _, g := range groups {
+		if err := v.load(g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shares reports whether two programs can be walked in one tree: PT_INTERP leads both to one loader.
+func (s *starting) shares(o *starting) bool {
+	return s.Strategy == o.Strategy && s.elf.info.Interp == o.elf.info.Interp && s.loader == o.loader
+}
+
+// strayPrograms finds what a user could start, and the manifest does not name.
+func (v *verifier) strayPrograms() {
+	named := map[string]bool{}
+	for _, p := range v.manifest.Programs {
+		named[p.Entry], named[p.ELF] = true, true
+	}
+	for _, e := range v.order {
+		rel := strings.TrimPrefix(e.Path, v.manifest.Name+"/")
+		if e.Type != TypeFolder && !named[e.Path] && (strings.HasPrefix(rel, "bin/") || strings.HasPrefix(rel, "libexec/")) {
+			v.broken(KindManifest, e.Path, "%s is no program of the manifest", e.Path)
+		}
+	}
+}
+
+// load walks, binds and judges programs as the loader would load them from the bundle.
+func (v *verifier) load(g []*starting) error {
+	tree, err := v.tree(g[0])
+	if err != nil {
+		return err
+	}
+	var programs []string
+	for _, s := range g {
+		programs = append(programs, path.Join(proofDir, s.elf.Path))
+	}
+	c, err := closure.Walk(tree, programs, closure.Options{})
+	if err != nil {
+		return v.stopped(g, err)
+	}
+	findings, err := closure.Judge(c)
+	if err != nil {
+		return err
+	}
+	for _, f := range findings {
+		v.judged(g[0], f)
+	}
+	for i, m := range c.LinkMaps {
+		if err := v.checkLinkMap(g[i], m); err != nil {
+			return err
+		}
+	}
+	v.result.Objects += len(c.Objects)
+	return nil
+}
+
+// stopped makes a finding of what stops the loader of one of some programs.
+func (v *verifier) stopped(g []*starting, err error) error {
+	var file *closure.LoadError
+	var program *closure.ProgramError
+	switch {
+	case !errors.As(err, &file) && !errors.As(err, &program):
+		return err
+	case len(g) == 1:
+		v.cannotStart(g[0], strings.ReplaceAll(err.Error(), proofDir+"/", ""))
+		return nil
+	}
+	for i := range g {
+		if err := v.load(g[i : i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tree is a machine that has the bundle and nothing else, but that PT_INTERP leads to the loader that
+// starts the programs.
+func (v *verifier) tree(s *starting) (*plannedFS, error) {
+	t := newPlannedFS()
+	for _, e := range v.order {
+		at := path.Join(proofDir, e.Path)
+		switch e.Type {
+		case TypeFolder:
+			t.add(at, Entry{Mode: fs.ModeDir | e.mode})
+		case TypeLink:
+			t.link(at, e.Link)
+		default:
+			t.add(at, Entry{Mode: e.mode, Object: e.object()})
+		}
+	}
+	if s.loader != nil {
+		t.link(s.elf.info.Interp, path.Join(proofDir, s.loader.Path))
+	}
+	return t, t.err
+}
+
+// object is a file of a bundle as the view of a tree has it.
+func (e *verified) object() *closure.Object {
+	o := &closure.Object{Path: e.Path, Mode: e.mode, Info: e.info}
+	if e.content == nil {
+		o.Open = func() (closure.File, error) { return nil, fs.ErrNotExist }
+		return o
+	}
+	o.Size = e.content.Size()
+	o.Open = func() (closure.File, error) { return section{e.content}, nil }
+	return o
+}
+
+// section is a part of the spool as a file.
+type section struct{ *io.SectionReader }
+
+func (section) Close() error { return nil }
+
+// judged takes a finding of the closure, in the bundle's words.
+func (v *verifier) judged(s *starting, f closure.Finding) {
+	if f.Severity == closure.Note || s.Strategy == StrategySystem && f.Kind == closure.KindMissing && inTarget(s, f.Name) {
+		return
+	}
+	if !refuses(&f) && f.Kind != closure.KindSymbol {
+		f.Severity = closure.Warning
+	} else {
+		f.Severity = closure.Error
+	}
+	trimFinding(&f)
+	if v.accepts(&f) {
+		v.result.Accepted = append(v.result.Accepted, f)
+		return
+	}
+	v.add(f)
+}
+
+// inTarget reports whether a name is the target's to answer, beside the system's own C library.
+func inTarget(s *starting, name string) bool {
+	return name == s.elf.info.Interp || closure.InLibc(&elfpatch.Info{Soname: name})
+}
+
+// accepts reports whether the manifest records a finding as allowed.
+func (v *verifier) accepts(f *closure.Finding) bool {
+	return slices.ContainsFunc(v.manifest.Accepted, func(a ManifestFinding) bool {
+		return a.Kind == string(f.Kind) && a.Name == f.Name && path.Base(a.Program) == path.Base(f.Program)
+	})
+}
+
+// trimFinding takes the place where the proof has the bundle out of a finding.
+func trimFinding(f *closure.Finding) {
+	trim := func(s string) string { return strings.ReplaceAll(s, proofDir+"/", "") }
+	f.Program, f.Name, f.What, f.Advice = trim(f.Program), trim(f.Name), trim(f.What), trim(f.Advice)
+	for i := range f.Copies {
+		f.Copies[i].Path = trim(f.Copies[i].Path)
+		for k := range f.Copies[i].Tried {
+			f.Copies[i].Tried[k].Path = trim(f.Copies[i].Tried[k].Path)
+		}
+	}
+}
+
+// checkLinkMap checks what only a bundle promises of a link map.
+func (v *verifier) checkLinkMap(s *starting, m *closure.LinkMap) error {
+	v.checkLauncher(s, &m.Loader)
+	v.checkMusl(s)
+	v.checkLibc(s, m)
+	v.checkInodes(s, m)
+	for _, n := range m.Needs {
+		if n.To != nil {
+			v.result.Needs++
+		}
+	}
+	b, err := closure.Bind(m)
+	if errors.Is(err, elfpatch.ErrUnsupported) {
+		return nil // a machine whose relocations are not known: the link map must do
+	}
+	var damaged *closure.BindError
+	if errors.As(err, &damaged) {
+		return nil // a finding already
+	}
+	if err == nil {
+		v.result.References += b.Len()
+	}
+	return err
+}
+
+// packed is the entry of an object that was loaded; nil for one of the target.
+func (v *verifier) packed(o *closure.Object) *verified {
+	return v.entries[strings.TrimPrefix(o.Path, proofDir+"/")]
+}
+
+// checkLibc checks that the C library is all of one build, or none of it is in the bundle.
+func (v *verifier) checkLibc(s *starting, m *closure.LinkMap) {
+	var first *verified
+	for _, o := range m.All() {
+		e := v.packed(o)
+		if e == nil || !closure.InLibc(o.Info) {
+			continue
+		}
+		switch {
+		case s.Strategy == StrategySystem:
+			v.add(libcFinding(s, e, fmt.Sprintf("%s uses the target's C library, and the bundle has %s", s.Entry, e.Path)))
+		case first == nil:
+			first = e
+		case e.StorePath != first.StorePath:
+			v.add(libcFinding(s, e, fmt.Sprintf("%s loads parts of two C libraries: %s is of %s, and %s of %s",
+				s.Entry, first.Path, orOutside(first.StorePath), e.Path, orOutside(e.StorePath))))
+		}
+	}
+}
+
+func orOutside(storePath string) string {
+	if storePath == "" {
+		return "no store path"
+	}
+	return clip(storePath)
+}
+
+func libcFinding(s *starting, e *verified, what string) closure.Finding {
+	return closure.Finding{
+		Kind: closure.KindLibc, Severity: closure.Error, Program: s.Entry, Name: e.Path, What: what,
+		Advice: "make the bundle again: all of a C library is of one build, or the target's",
+	}
+}
+
+// checkInodes finds two objects of one process that are one file: the loader would take them for one.
+func (v *verifier) checkInodes(s *starting, m *closure.LinkMap) {
+	seen := map[string]*verified{}
+	for _, o := range m.All() {
+		e := v.packed(o)
+		if e == nil {
+			continue
+		}
+		if other := seen[e.inode()]; other != nil {
+			v.cannotStart(s, fmt.Sprintf("%s and %s are one file, which the loader maps once", other.Path, e.Path))
+		}
+		seen[e.inode()] = e
+	}
+}

@@ -1,0 +1,115 @@
+package bundle
+
+import (
+	"bytes"
+	"path"
+
+	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch"
+)
+
+// readObjects reads the facts of every ELF file.
+func (v *verifier) readObjects() error {
+	var reader elfpatch.Reader
+	v.programs = map[*verified]Strategy{}
+	for _, p := range v.manifest.Programs {
+		if e, err := v.resolve(p.ELF); err == nil {
+			v.programs[e] = p.Strategy
+		}
+	}
+	for _, e := range v.order {
+		if e.content == nil {
+			continue
+		}
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		head := make([]byte, len(elfMagic))
+		_, _ = e.content.ReadAt(head, 0)
+		if !bytes.Equal(head, []byte(elfMagic)) {
+			if e.Source != "" {
+				v.broken(KindObject, e.Path, "%s is not an ELF file, and in the manifest it is from %s", e.Path, clip(e.Source))
+			}
+			continue
+		}
+		info, err := reader.Read(e.content, e.content.Size())
+		if err != nil {
+			v.broken(KindObject, e.Path, "%s cannot be read: %v", e.Path, err)
+			continue
+		}
+		e.info = info
+		v.checkEdits(e)
+		v.checkSoname(e)
+	}
+	v.checkMachine()
+	return nil
+}
+
+const elfMagic = "\x7fELF"
+
+// checkMachine finds files that are not for the machine of the first program.
+func (v *verifier) checkMachine() {
+	var first *verified
+	for _, p := range v.manifest.Programs {
+		if e, err := v.resolve(p.ELF); err == nil && e.info != nil {
+			first = e
+			break
+		}
+	}
+	if first == nil {
+		return
+	}
+	for _, e := range v.order {
+		if e.info != nil && !sameMachine(e.info, first.info) {
+			v.broken(closure.KindWrongMachine, e.Path, "%s is for %s, and %s for %s",
+				e.Path, machineText(e.info), first.Path, machineText(first.info))
+		}
+	}
+}
+
+func sameMachine(a, b *elfpatch.Info) bool {
+	return a.Machine == b.Machine && a.Class == b.Class && a.Data == b.Data
+}
+
+// checkEdits holds what the manifest says was changed in a file against what the file has.
+func (v *verifier) checkEdits(e *verified) {
+	for _, c := range e.Edits {
+		if got, ok := c.holds(e.info); !ok {
+			v.broken(KindManifest, e.Path, "%s has the %s %q, and in the manifest it was changed to %q", e.Path, c.What, got, clip(c.To))
+		}
+	}
+}
+
+// holds reports whether a file is as a change has left it, and what it has.
+func (c *Change) holds(i *elfpatch.Info) (got string, ok bool) {
+	switch c.What {
+	case "interp":
+		got = i.Interp
+	case "soname":
+		got = i.Soname
+	case "rpath":
+		got = i.RPath
+	case "runPath":
+		got = i.RunPath
+	case "needed":
+		for _, n := range i.Needed {
+			if n == c.To || c.To == "" && n == c.From {
+				got = n
+			}
+		}
+	default:
+		return "", true // of a later version
+	}
+	return clip(got), got == c.To
+}
+
+// checkSoname finds a library that nobody can find by the name that it gives itself.
+func (v *verifier) checkSoname(e *verified) {
+	soname := path.Base(e.info.Soname)
+	if e.info.Soname == "" || v.programs[e] != "" {
+		return
+	}
+	if at, err := v.resolve(path.Join(path.Dir(e.Path), soname)); err != nil || at.inode() != e.inode() {
+		v.broken(KindObject, e.Path, "%s calls itself %s (DT_SONAME), and nothing of that name leads to it", e.Path, clip(e.info.Soname))
+	}
+}

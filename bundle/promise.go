@@ -1,0 +1,151 @@
+package bundle
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+// starting is a program of a bundle that is verified.
+type starting struct {
+	ManifestProgram
+	entry  *verified // what the user starts
+	elf    *verified // the ELF file, at the end of links
+	loader *verified // the bundle's own loader; nil where the target's is used, or none
+
+	launched string // of a wrapper: the loader's path as the launcher has it
+}
+
+// promise checks that a program starts as its strategy promises; nil where it does not, so that there
+// is nothing to walk.
+func (v *verifier) promise(p ManifestProgram) *starting {
+	s := &starting{ManifestProgram: p}
+	var err [2]error
+	s.entry, err[0] = v.resolve(p.Entry)
+	s.elf, err[1] = v.resolve(p.ELF)
+	if err != [2]error{} {
+		return nil // a link that was told of
+	}
+	why := ""
+	switch {
+	case s.elf.info == nil:
+		why = s.elf.Path + " is no ELF file"
+	case s.elf.mode&0o111 == 0 || s.entry.mode&0o111 == 0:
+		why = "it is not executable"
+	default:
+		why = v.check(s)
+	}
+	if why != "" {
+		v.cannotStart(s, why)
+		return nil
+	}
+	return s
+}
+
+func (v *verifier) cannotStart(s *starting, why string) {
+	v.add(closure.Finding{
+		Kind: KindStart, Severity: closure.Error, Program: s.Entry, Name: s.Entry, Advice: advice[KindStart],
+		What: fmt.Sprintf("%s does not start as its strategy %s promises: %s", s.Entry, clip(string(s.Strategy)), why),
+	})
+}
+
+// check says why a strategy's promise does not hold.
+func (v *verifier) check(s *starting) (why string) {
+	info := s.elf.info
+	direct := s.Strategy != StrategyWrapper
+	switch {
+	case direct && s.entry != s.elf:
+		return s.Entry + " is not its ELF file"
+	case s.Strategy == StrategyNone && (info.Interp != "" || len(info.Needed) > 0):
+		return fmt.Sprintf("it is not static: it asks for the loader %q", clip(info.Interp))
+	case s.Strategy == StrategyNone:
+		return ""
+	case info.Interp == "":
+		return "it asks for no loader"
+	case s.Strategy == StrategySystem || s.Strategy == StrategyWrapper:
+		if abi := systemInterp(info); info.Interp != abi {
+			return fmt.Sprintf("PT_INTERP is %q, and the path of its ABI is %s", clip(info.Interp), abi)
+		}
+	case s.Strategy != StrategyPath:
+		return "that strategy is not known"
+	}
+	if s.Strategy == StrategyPath && !path.IsAbs(info.Interp) {
+		return fmt.Sprintf("PT_INTERP is %q, which is relative to the current directory", clip(info.Interp))
+	}
+	if s.Strategy == StrategySystem {
+		return ""
+	}
+	return v.checkLoader(s)
+}
+
+// checkLoader finds the loader that the bundle brings for a program.
+func (v *verifier) checkLoader(s *starting) (why string) {
+	at := path.Join(v.manifest.Name, libDir, path.Base(s.elf.info.Interp))
+	if s.Strategy == StrategyWrapper {
+		if at = v.launched(s.entry); at == "" {
+			return s.Entry + " is not the launcher that nixbundle writes"
+		}
+		s.launched = at
+	}
+	loader, err := v.resolve(at)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("its loader is %s, %v", at, err)
+	case loader.info == nil:
+		return fmt.Sprintf("its loader %s is not an ELF file", at)
+	case loader.mode&executable != executable:
+		return fmt.Sprintf("its loader %s is not executable", at)
+	case !sameMachine(loader.info, s.elf.info):
+		return fmt.Sprintf("its loader %s is for %s, and the program for %s", at, machineText(loader.info), machineText(s.elf.info))
+	}
+	s.loader = loader
+	return ""
+}
+
+// launched is the loader that a launcher starts, as its last line names it.
+func (v *verifier) launched(entry *verified) string {
+	_, last, _ := bytes.Cut(text(entry), []byte("\nexec \"$root\""))
+	for _, e := range v.order {
+		rel, below := strings.CutPrefix(e.Path, v.manifest.Name+"/")
+		if below && bytes.HasPrefix(last, []byte(shellQuote(rel)+" ")) {
+			return e.Path
+		}
+	}
+	return ""
+}
+
+// text is what a launcher says; nothing for a file that is too large for one.
+func text(e *verified) []byte {
+	const most = 64 << 10
+	if e.content == nil || e.content.Size() > most {
+		return nil
+	}
+	b := make([]byte, e.content.Size())
+	if _, err := e.content.ReadAt(b, 0); err != nil && err != io.EOF {
+		return nil
+	}
+	return b
+}
+
+// checkLauncher compares a launcher with what nixbundle writes for a loader.
+func (v *verifier) checkLauncher(s *starting, by *closure.Loader) {
+	in := func(p string) string { return strings.TrimPrefix(p, v.manifest.Name+"/") }
+	if s.Strategy == StrategyWrapper && !bytes.Equal(text(s.entry), launcher(in(s.Entry), in(s.ELF), in(s.launched), by)) {
+		v.cannotStart(s, s.Entry+" is not the launcher that nixbundle writes")
+	}
+}
+
+// checkMusl looks for the file that keeps musl from the target's own directories.
+func (v *verifier) checkMusl(s *starting) {
+	if s.loader == nil || !isMusl(s.elf.info) {
+		return
+	}
+	at := path.Join(path.Dir(path.Dir(s.loader.Path)), muslPathFile(s.elf.info))
+	if e := v.entries[at]; e == nil || e.Type != TypeFile || e.Size != 0 {
+		v.cannotStart(s, "musl would search the machine's own directories: "+at+" is not there, or not empty")
+	}
+}

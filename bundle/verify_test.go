@@ -1,0 +1,251 @@
+package bundle_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nixbundle/nixbundle/bundle"
+	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch"
+	"github.com/nixbundle/nixbundle/elfpatch/elftest"
+)
+
+// verify verifies a bundle and requires an answer.
+func verify(t testing.TB, file string) *bundle.Verification {
+	t.Helper()
+	v, err := bundle.Verify(context.Background(), file, bundle.VerifyOptions{TempDir: t.TempDir()})
+	require.NoError(t, err)
+	return v
+}
+
+func zstdOf(t testing.TB, data []byte) []byte {
+	t.Helper()
+	enc, err := zstd.NewWriter(nil)
+	require.NoError(t, err)
+	return enc.EncodeAll(data, nil)
+}
+
+// TestVerifySound: what Create writes has no finding, however it is stored.
+func TestVerifySound(t *testing.T) {
+	for _, interp := range []string{"wrapper", "system", "/opt/sensor/lib/ld-linux-aarch64.so.1"} {
+		p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{Interp: interp})
+		plain := pack(t, p, bundle.PackOptions{Format: bundle.FormatTar})
+		dir := t.TempDir()
+		_, err := bundle.Create(t.Context(), dir+"/", p, bundle.PackOptions{})
+		require.NoError(t, err)
+		run(t, "tar", "-C", dir, "-cf", dir+"/again.tar", "./sensor")
+		again, err := os.ReadFile(dir + "/again.tar")
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(dir+"/again.tar"))
+		for _, file := range []string{
+			written(t, "own", pack(t, p, bundle.PackOptions{})), written(t, "tar", plain),
+			written(t, "recompressed", zstdOf(t, plain)), written(t, "again", again), dir + "/sensor",
+		} {
+			v := verify(t, file)
+			require.Empty(t, v.Findings, "%s of %s", file, interp)
+			require.Equal(t, 1, v.Programs)
+			require.NotZero(t, v.References)
+			require.NotZero(t, v.Needs)
+			require.Equal(t, len(v.Manifest.Entries)+1, v.Entries)
+		}
+		run(t, "chmod", "-R", "go-rwx", dir+"/sensor") // as a umask of 077 leaves it
+		require.Empty(t, verify(t, dir+"/sensor").Findings)
+	}
+}
+
+// TestVerifyAccepted: what was allowed is listed, and is no finding.
+func TestVerifyAccepted(t *testing.T) {
+	p := demoPlan(t, "/sensor-conflict/bin/sensor", bundle.Options{AllowConflicts: true})
+	v := verify(t, written(t, "x", pack(t, p, bundle.PackOptions{})))
+	require.Empty(t, v.Findings)
+	require.Len(t, v.Manifest.Accepted, 1)
+}
+
+// TestVerifySpoiled is the mutation test: every way to spoil a bundle is caught, by a finding that
+// names it.
+func TestVerifySpoiled(t *testing.T) {
+	p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{Interp: "wrapper"})
+	plain := pack(t, p, bundle.PackOptions{Format: bundle.FormatTar})
+	checkSpoiled(t, plain, "lies", lies, func(*spoiled) {})
+	checkSpoiled(t, plain, "forgeries", forgeries, (*spoiled).seal)
+
+	p = demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{Interp: "system"})
+	plain = pack(t, p, bundle.PackOptions{Format: bundle.FormatTar})
+	checkSpoiled(t, plain, "system", []spoil{
+		{"libc_added", func(s *spoiled) {
+			glibc := elftest.Image{Machine: 183, Soname: "libc.so.6"}
+			s.put(tar.Header{Name: "sensor/lib/libc.so.6", Typeflag: tar.TypeReg}, string(glibc.Bytes()))
+		}, closure.KindLibc, "sensor/lib/libc.so.6"},
+		{"interp_in_bundle", func(s *spoiled) {
+			s.edit("bin/sensor", elfpatch.Edit{Interp: "/opt/sensor/lib/ld-linux-aarch64.so.1"})
+		}, bundle.KindStart, "PT_INTERP"},
+		{"library_deleted", func(s *spoiled) { s.drop("libtflite.so.2") }, closure.KindMissing, "libtflite.so.2"},
+		{"run_path_wrong", func(s *spoiled) { s.edit("libtflite.so.2", elfpatch.Edit{RunPath: "$ORIGIN/none"}) }, closure.KindMissing, "libprotobuf-c.so.1"},
+	}, (*spoiled).seal)
+}
+
+func checkSpoiled(t *testing.T, plain []byte, group string, spoils []spoil, finish func(*spoiled)) {
+	for _, test := range spoils {
+		t.Run(group+"/"+test.name, func(t *testing.T) {
+			s := takeApart(t, plain)
+			finish(s)
+			require.Empty(t, verify(t, written(t, "sound.tar", s.tar())).Findings)
+			test.do(s)
+			finish(s)
+			requireFinding(t, verify(t, written(t, "bad.tar", s.tar())), test.kind, test.of)
+		})
+	}
+}
+
+// requireFinding requires an error of a kind that names or says something.
+func requireFinding(t testing.TB, v *bundle.Verification, kind closure.Kind, of string) {
+	t.Helper()
+	text := ""
+	for _, f := range v.Findings {
+		if f.Kind == kind && f.Severity == closure.Error && (strings.Contains(f.Name, of) || strings.Contains(f.What, of)) {
+			require.NotEmpty(t, f.What)
+			return
+		}
+		text += string(f.Kind) + ": " + f.Name + ": " + f.What + "\n"
+	}
+	t.Fatalf("no finding of kind %s about %s, but:\n%s", kind, of, text)
+}
+
+// TestVerifyDamaged: what is wrong with the archive as a whole.
+func TestVerifyDamaged(t *testing.T) {
+	p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{})
+	packed := pack(t, p, bundle.PackOptions{})
+	plain := pack(t, p, bundle.PackOptions{Format: bundle.FormatTar})
+	tests := map[string]struct {
+		data []byte
+		kind closure.Kind
+		of   string
+	}{
+		"cut_in_half":          {packed[:len(packed)/2], bundle.KindArchive, "cut short or damaged"},
+		"cut_in_table":         {packed[:len(packed)-5], bundle.KindArchive, "cut short or damaged"},
+		"tar_cut":              {plain[:len(plain)/2], bundle.KindArchive, "cut short or damaged"},
+		"trailing_garbage":     {append(slices.Clone(packed), "garbage"...), bundle.KindArchive, "cut short or damaged"},
+		"tar_trailing_garbage": {append(slices.Clone(plain), "garbage"...), bundle.KindArchive, "more behind the end"},
+		"second_archive":       {append(slices.Clone(plain), plain...), bundle.KindArchive, "more behind the end"},
+		"second_frame":         {append(zstdOf(t, plain), zstdOf(t, plain)...), bundle.KindArchive, "more behind the end"},
+		"two_manifests":        {twoManifests(t, plain), bundle.KindManifest, "two manifests"},
+		"bomb":                 {bomb(t, plain), bundle.KindArchive, "unpacks to more"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			v, err := bundle.Verify(t.Context(), written(t, "x", test.data), bundle.VerifyOptions{TempDir: t.TempDir()})
+			if err != nil {
+				require.ErrorContains(t, err, test.of)
+				return
+			}
+			requireFinding(t, v, test.kind, test.of)
+		})
+	}
+}
+
+// twoManifests is a bundle whose seek table leads to another manifest than the one that is among the
+// entries.
+func twoManifests(t testing.TB, plain []byte) []byte {
+	s := takeApart(t, plain)
+	all := s.tar()
+	s.manifest.Programs[0].Reason, s.members = "another", nil
+	frames := [][]byte{zstdOf(t, all[:len(all)-1024]), zstdOf(t, s.tar())}
+	le := binary.LittleEndian
+	table := le.AppendUint32(le.AppendUint32(nil, 0x184D2A5E), 2*8+9)
+	for _, f := range frames {
+		table = le.AppendUint32(le.AppendUint32(table, uint32(len(f))), 1<<20)
+	}
+	table = append(le.AppendUint32(table, 2), 0)
+	return slices.Concat(frames[0], frames[1], le.AppendUint32(table, 0x8F92EAB1))
+}
+
+// bomb is a bundle with a file of 1.2 GB of zeros that compresses to nothing, and that the manifest has.
+func bomb(t testing.TB, plain []byte) []byte {
+	const size = 1200 << 20
+	s := takeApart(t, plain)
+	text, err := json.Marshal(s.manifest)
+	require.NoError(t, err)
+	var out bytes.Buffer
+	enc, err := zstd.NewWriter(&out, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	require.NoError(t, err)
+	w := tar.NewWriter(enc)
+	require.NoError(t, w.WriteHeader(&tar.Header{Name: "sensor" + manifestEnd, Size: int64(len(text)), Mode: 0o644}))
+	_, err = w.Write(text)
+	require.NoError(t, err)
+	require.NoError(t, w.WriteHeader(&tar.Header{Name: "sensor/lib/libc.so.6", Size: size, Mode: 0o755}))
+	for zeros, n := make([]byte, 1<<20), 0; n < size; n += len(zeros) {
+		_, err := w.Write(zeros)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	require.NoError(t, enc.Close())
+	return out.Bytes()
+}
+
+// TestVerifyFolder: what only a folder can have.
+func TestVerifyFolder(t *testing.T) {
+	p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{})
+	dir := t.TempDir()
+	_, err := bundle.Create(t.Context(), dir+"/", p, bundle.PackOptions{})
+	require.NoError(t, err)
+	run(t, "mkfifo", dir+"/sensor/lib/fifo")
+	requireFinding(t, verify(t, dir), bundle.KindEntry, "lib/fifo")
+	require.NoError(t, os.Remove(dir+"/sensor/lib/fifo"))
+	require.NoError(t, os.Remove(dir+"/sensor/lib/libtflite.so.2"))
+	require.NoError(t, os.Symlink("/etc/passwd", dir+"/sensor/lib/libtflite.so.2"))
+	requireFinding(t, verify(t, dir), bundle.KindChanged, "libtflite.so.2")
+	require.NoError(t, os.Chmod(filepath.Join(dir, "sensor/lib/libc.so.6"), 0o777))
+	requireFinding(t, verify(t, dir), bundle.KindChanged, "libc.so.6")
+}
+
+// TestVerifySparse: a sparse file is refused, however tar writes it.
+func TestVerifySparse(t *testing.T) {
+	p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{})
+	dir := t.TempDir()
+	_, err := bundle.Create(t.Context(), dir+"/", p, bundle.PackOptions{})
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(dir+"/sensor/lib/libtflite.so.2", 1<<20))
+	for _, format := range []string{"gnu", "posix"} {
+		file := filepath.Join(t.TempDir(), "x.tar")
+		run(t, "tar", "-C", dir, "-S", "--format="+format, "-cf", file, "sensor")
+		requireFinding(t, verify(t, file), bundle.KindEntry, "libtflite.so.2")
+	}
+}
+
+// TestVerifyLeavesNothing: nothing is written that has a name.
+func TestVerifyLeavesNothing(t *testing.T) {
+	p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{})
+	file := written(t, "x", pack(t, p, bundle.PackOptions{}))
+	dir := t.TempDir()
+	_, err := bundle.Verify(t.Context(), file, bundle.VerifyOptions{TempDir: dir})
+	require.NoError(t, err)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = bundle.Verify(ctx, file, bundle.VerifyOptions{TempDir: dir})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func FuzzVerify(f *testing.F) {
+	var out bytes.Buffer
+	_, err := bundle.Pack(context.Background(), &out, planOf("x", bundle.Entry{Path: "x/bin/a", Mode: 0o755, Data: []byte("\x7fELF")}),
+		bundle.PackOptions{Format: bundle.FormatTar})
+	require.NoError(f, err)
+	f.Add(out.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, _ = bundle.Verify(t.Context(), written(t, "x", data), bundle.VerifyOptions{TempDir: t.TempDir()})
+	})
+}
