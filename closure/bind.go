@@ -59,6 +59,12 @@ type target struct {
 	symbol uint32
 	own    bool // there was no lookup
 	unique bool // STB_GNU_UNIQUE
+	alone  bool // no other object has a symbol of the name
+}
+
+// same reports whether two references reach the same.
+func (t target) same(o target) bool {
+	return t.object == o.object && t.symbol == o.symbol && t.own == o.own && t.unique == o.unique
 }
 
 // Bind computes what the loader of m binds every reference to. Nothing is executed. The error is
@@ -106,7 +112,9 @@ func bindScope(m *LinkMap, scope []*Loaded, files tables, from func(*Loaded) boo
 		b.objects = append(b.objects, &bound{loaded: l, symbols: files[l.Object], binds: from(l)})
 	}
 	b.binder = newBinder(b.objects, &m.Loader)
-	b.binder.bind()
+	if err := b.binder.bind(); err != nil {
+		return nil, err
+	}
 	if m.Loader.Kind == LoaderGlibc {
 		b.binder.bindUnique(m)
 		b.checkVersions()
@@ -146,6 +154,19 @@ func (b *Bindings) All() iter.Seq[Binding] {
 	}
 }
 
+// Of gives the bindings of one symbol, in the order of [Bindings.All].
+func (b *Bindings) Of(symbol string) iter.Seq[Binding] {
+	return func(yield func(Binding) bool) {
+		for _, o := range b.objects {
+			for i, ref := range o.refs() {
+				if ref.Name == symbol && !yield(b.binding(o, i)) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Len is how many bindings there are.
 func (b *Bindings) Len() int {
 	n := 0
@@ -167,7 +188,7 @@ func (b *Bindings) Difference(other *Bindings) (mine, others Binding, differs bo
 		p := other.objects[i]
 		for k := range min(len(o.to), len(p.to)) {
 			x, y := o.symbols.References()[k], p.symbols.References()[k]
-			if o.to[k] != p.to[k] || x.Symbol != y.Symbol || x.Class != y.Class {
+			if !o.to[k].same(p.to[k]) || x.Symbol != y.Symbol || x.Class != y.Class {
 				return b.binding(o, k), other.binding(p, k), true
 			}
 		}
@@ -181,14 +202,15 @@ func (b *Bindings) Difference(other *Bindings) (mine, others Binding, differs bo
 // binding is the i-th of an object.
 func (b *Bindings) binding(o *bound, i int) Binding {
 	ref, to := o.symbols.References()[i], o.to[i]
-	s := o.symbols.Symbol(int(ref.Symbol))
+	s := o.symbols.Entry(int(ref.Symbol))
 	v := Binding{
-		From: o.loaded, Symbol: s.Name, Version: s.Version, VersionFile: s.VersionFile, Class: ref.Class,
+		From: o.loaded, Symbol: ref.Name, Version: s.Version, VersionFile: s.VersionFile, Class: ref.Class,
 		Weak: s.Bind == stbWeak, Defined: s.Defined(), Own: to.own,
 	}
 	if to.object >= 0 {
 		at := b.objects[to.object]
-		v.To, v.Definition = at.loaded, at.symbols.Symbol(int(to.symbol))
+		v.To, v.Definition = at.loaded, at.symbols.Entry(int(to.symbol))
+		v.Definition.Name = ref.Name
 	}
 	return v
 }
@@ -214,6 +236,10 @@ func (t tables) read(scope []*Loaded) error {
 		}
 		t[o] = read[i]
 	}
+	return firstError(errs)
+}
+
+func firstError(errs []error) error {
 	for _, err := range errs {
 		if err != nil {
 			return err
@@ -228,7 +254,7 @@ func readLookup(o *Object) (*elfpatch.Symbols, error) {
 		return nil, err
 	}
 	defer f.Close()
-	s, err := elfpatch.ReadLookup(f, o.Size)
+	s, err := o.Info.ReadLookup(f, o.Size)
 	if err != nil {
 		return nil, &BindError{Object: o, Err: err}
 	}

@@ -2,7 +2,9 @@ package closure
 
 import (
 	"debug/elf"
-	"slices"
+	"errors"
+	"math/bits"
+	"runtime"
 
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
@@ -12,192 +14,226 @@ const (
 	stbUnique = elf.SymBind(10) // STB_GNU_UNIQUE
 )
 
-// A binder binds all references of some objects of a scope. The loader goes from each reference
-// through the hash tables of the scope; here each table is gone through once, and its symbols are
-// looked for among the names that are referred to, of which there are far fewer.
+// A binder binds all references of some objects of a scope. The loader takes each reference through
+// the hash tables of the scope, one after the other; here one table holds the symbols of them all.
 type binder struct {
 	scope  []*bound
 	loader *Loader
 	exact  bool // an unversioned definition counts only where the object has none of the version
-	names  nameIndex
-	ids    [][]int32 // by object and reference: its name; -1 where there is no lookup
-	start  []int32   // by name: where its candidates begin in all; one more at the end
-	all    []candidate
+	table  hashTable
 }
 
 func newBinder(scope []*bound, loader *Loader) *binder {
-	return &binder{scope: scope, loader: loader, exact: loader.does(exactFirst)}
+	return &binder{scope: scope, loader: loader, exact: loader.does(exactFirst), table: newHashTable(scope)}
 }
 
-func (b *binder) bind() {
-	b.indexNames()
-	b.collect()
-	parallel(len(b.scope), func(i int) {
-		if b.scope[i].binds {
-			b.bindObject(int32(i), b.ids[i])
-		}
-	})
+// candidate is a symbol that a lookup may come across.
+type candidate struct {
+	elfpatch.Hashed
+	object int32
 }
 
-// nameIndex numbers names, by open addressing.
-type nameIndex struct {
-	slots []nameSlot
-	shift uint
-	texts []string
+// hashTable has the symbols of a scope by the hashes of their names: those of one bucket side by
+// side, in the order of the scope and, of one object, in that of its own table.
+type hashTable struct {
+	shift int
+	start []int32 // by bucket; one more at the end
+	all   []candidate
 }
 
-type nameSlot struct {
-	hash uint32
-	name int32 // plus one; 0 for free
-}
-
-// grow makes room for n names.
-func (x *nameIndex) grow(n int) {
-	x.shift = 32 - 8
-	for 1<<(32-x.shift) < 2*n && x.shift > 0 {
-		x.shift--
-	}
-	x.slots = make([]nameSlot, 1<<(32-x.shift))
-}
-
-// home is where the search for a hash begins; the multiplier spreads what shares its low bits.
-func (x *nameIndex) home(hash uint32) int { return int(hash * 0x9e3779b1 >> x.shift) }
-
-// find calls same with each name of that hash until it says yes. free is where the next one goes.
-func (x *nameIndex) find(hash uint32, same func(text string) bool) (name int32, free int) {
-	at := x.home(hash)
-	for x.slots[at].name != 0 {
-		if s := x.slots[at]; s.hash == hash && same(x.texts[s.name-1]) {
-			return s.name - 1, at
-		}
-		at = (at + 1) & (len(x.slots) - 1)
-	}
-	return -1, at
-}
-
-// add numbers a name.
-func (x *nameIndex) add(hash uint32, text string) int32 {
-	name, free := x.find(hash, func(t string) bool { return t == text })
-	if name < 0 {
-		name = int32(len(x.texts))
-		x.texts = append(x.texts, text)
-		x.slots[free] = nameSlot{hash, name + 1}
-	}
-	return name
-}
-
-// indexNames numbers the names that are looked up.
-func (b *binder) indexNames() {
+// newHashTable counts the symbols of each bucket, then puts them in; several runs of objects side by
+// side, each with its own place in every bucket.
+func newHashTable(scope []*bound) hashTable {
 	n := 0
-	for _, o := range b.scope {
-		n += len(o.refs())
+	for _, o := range scope {
+		n += o.symbols.HashCount()
 	}
-	b.names.grow(n)
-	b.ids = make([][]int32, len(b.scope))
-	for i, o := range b.scope {
-		refs := o.refs()
-		ids := make([]int32, len(refs))
-		for k, ref := range refs {
-			switch {
-			case k > 0 && refs[k-1].Symbol == ref.Symbol:
-				ids[k] = ids[k-1]
-			case b.bindsOwn(o, ref):
-				ids[k] = -1
-			default:
-				ids[k] = b.names.add(ref.Hash, ref.Name)
+	t := hashTable{shift: 32 - min(bits.Len(uint(n)), 31), all: make([]candidate, n)}
+	buckets := 1 << (32 - t.shift)
+	runs := min(runtime.GOMAXPROCS(0), maxRuns)
+	next := make([][]int32, runs) // by run and bucket: how many, then where the next one goes
+	parallel(runs, func(r int) {
+		next[r] = make([]int32, buckets)
+		for i := r * len(scope) / runs; i < (r+1)*len(scope)/runs; i++ {
+			for hash := range scope[i].symbols.Hashes() {
+				next[r][t.home(hash)]++
 			}
 		}
-		b.ids[i] = ids
+	})
+	t.start = make([]int32, buckets+1)
+	total := int32(0)
+	for bucket := range buckets {
+		for r := range next {
+			next[r][bucket], total = total, total+next[r][bucket]
+		}
+		t.start[bucket+1] = total
 	}
+	parallel(runs, func(r int) {
+		for i := r * len(scope) / runs; i < (r+1)*len(scope)/runs; i++ {
+			symbols := scope[i].symbols
+			for hash, symbol := range symbols.Hashes() {
+				at := &next[r][t.home(hash)]
+				t.all[*at] = candidate{symbols.Hashed(hash, symbol), int32(i)}
+				*at++
+			}
+		}
+	})
+	return t
+}
+
+const maxRuns = 8
+
+// home is the bucket of a hash; the multiplier spreads what shares its low bits.
+func (t *hashTable) home(hash uint32) uint32 { return hash * 0x9e3779b1 >> t.shift }
+
+// bucket has every symbol of a hash, among others.
+func (t *hashTable) bucket(hash uint32) []candidate {
+	i := t.home(hash)
+	return t.all[t.start[i]:t.start[i+1]]
+}
+
+// bind binds all references, object by object.
+func (b *binder) bind() error {
+	errs := make([]error, len(b.scope))
+	parallel(len(b.scope), func(i int) {
+		if b.scope[i].binds {
+			errs[i] = b.bindObject(int32(i))
+		}
+	})
+	return firstError(errs)
+}
+
+// maxLookups bounds the symbols that the references of one object are compared with: many names of
+// one hash are quickly made. Real objects have some thousands to a few millions.
+const maxLookups = 1 << 27
+
+// bindObject binds the references of one object.
+func (b *binder) bindObject(self int32) error {
+	o, looked := b.scope[self], 0
+	refs := o.symbols.References()
+	o.to = make([]target, len(refs))
+	for k := range refs {
+		if k%fetched == 0 {
+			b.fetch(refs[k:min(k+fetched, len(refs))])
+		}
+		q := newQuery(o.symbols, &refs[k], self)
+		bucket := b.table.bucket(q.ref.Hash)
+		if looked += len(bucket) * (1 + len(q.ref.Name)/64); looked > maxLookups {
+			return &BindError{Object: o.loaded.Object, Err: errors.New("too many symbols share the hash of what it refers to")}
+		}
+		o.to[k] = b.answer(bucket, &q)
+	}
+	return nil
+}
+
+// fetched is how many references' candidates are fetched at a time.
+const fetched = 64
+
+// fetch brings the first candidates of some references and their names near the processor: memory
+// answers many requests in the time of one, if none has to wait for another.
+func (b *binder) fetch(refs []elfpatch.Reference) {
+	var at [fetched]int32
+	for i := range refs {
+		at[i] = b.table.start[b.table.home(refs[i].Hash)]
+	}
+	var found [fetched]*candidate
+	for i := range refs {
+		if int(at[i]) < len(b.table.all) && b.table.all[at[i]].Hash == refs[i].Hash {
+			found[i] = &b.table.all[at[i]]
+		}
+	}
+	for _, c := range found {
+		if c != nil {
+			b.scope[c.object].symbols.HasName(&c.Hashed, "_")
+		}
+	}
+}
+
+// answer is what a reference reaches.
+func (b *binder) answer(bucket []candidate, q *query) target {
+	own := target{object: q.self, symbol: q.ref.Symbol}
+	if b.bindsOwn(q) {
+		own.own = true
+		return own
+	}
+	var c *candidate
+	if b.loader.Kind == LoaderMusl {
+		c = b.lookupMusl(bucket, q)
+	} else {
+		c = b.lookupGlibc(bucket, q)
+	}
+	switch {
+	case q.toSelf:
+		return own
+	case c == nil:
+		return target{object: -1}
+	}
+	return target{object: c.object, symbol: c.Symbol, unique: c.Bind() == stbUnique, alone: alone(bucket, q.ref.Hash)}
+}
+
+// alone reports whether the symbols of a hash are surely of one object.
+func alone(bucket []candidate, hash uint32) bool {
+	object := int32(-1)
+	for i := range bucket {
+		if c := &bucket[i]; c.Hash == hash {
+			if object >= 0 && c.object != object {
+				return false
+			}
+			object = c.object
+		}
+	}
+	return true
 }
 
 // bindsOwn reports whether a reference is bound without a lookup: the symbol is local or, but not
 // for musl, hidden (glibc elf/dl-reloc.c: RESOLVE_MAP; musl ldso/dynlink.c: do_relocs).
-func (b *binder) bindsOwn(o *bound, ref elfpatch.Reference) bool {
-	bind, visibility := o.symbols.Reach(int(ref.Symbol))
-	return bind == elf.STB_LOCAL || b.loader.Kind != LoaderMusl && hides(visibility)
+func (b *binder) bindsOwn(q *query) bool {
+	return q.bind == elf.STB_LOCAL || b.loader.Kind != LoaderMusl && hides(q.vis)
 }
 
 func hides(v elf.SymVis) bool { return v == elf.STV_HIDDEN || v == elf.STV_INTERNAL }
 
-// namedSymbol is a symbol with a name that is looked up, and then its place among all candidates.
-type namedSymbol struct {
-	name, symbol uint32
+// candidatesOf are those of a reference that is looked up: the symbols of its name.
+func (b *binder) candidatesOf(object, ref int) []candidate {
+	q := query{self: int32(object), ref: &b.scope[object].symbols.References()[ref]}
+	var named []candidate
+	for _, c := range b.table.bucket(q.ref.Hash) {
+		if b.named(&c, &q) {
+			named = append(named, c)
+		}
+	}
+	return named
 }
 
-// collect finds the candidates of every name, in the order of the scope.
-func (b *binder) collect() {
-	found := make([][]namedSymbol, len(b.scope))
-	parallel(len(b.scope), func(i int) { found[i] = b.namedSymbols(b.scope[i].symbols) })
-	b.start = make([]int32, len(b.names.texts)+1)
-	for _, list := range found {
-		for i := range list {
-			b.start[list[i].name]++
-		}
+// named reports whether a symbol has the name that is looked up.
+func (b *binder) named(c *candidate, q *query) bool {
+	switch {
+	case q.ref == nil:
+		return true
+	case c.Hash != q.ref.Hash:
+		return false
+	case c.object == q.self && c.Symbol == q.ref.Symbol:
+		return true
 	}
-	total := int32(0)
-	for i, n := range b.start {
-		b.start[i] = total
-		total += n
-	}
-	next := slices.Clone(b.start)
-	for _, list := range found {
-		for i := range list {
-			name := list[i].name
-			list[i].name = uint32(next[name])
-			next[name]++
-		}
-	}
-	b.all = make([]candidate, total)
-	parallel(len(b.scope), func(i int) {
-		for _, h := range found[i] {
-			b.all[h.name] = newCandidate(b.scope[i].symbols, i, h.symbol)
-		}
-	})
+	return b.scope[c.object].symbols.HasName(&c.Hashed, q.ref.Name)
 }
 
-// namedSymbols are the symbols that have a name that is looked up.
-func (b *binder) namedSymbols(symbols *elfpatch.Symbols) []namedSymbol {
-	var list []namedSymbol
-	for hash, symbol := range symbols.Hashed() {
-		name, _ := b.names.find(hash, func(text string) bool { return symbols.HasName(int(symbol), text) })
-		if name >= 0 {
-			list = append(list, namedSymbol{uint32(name), symbol})
-		}
-	}
-	return list
+// query is one lookup.
+type query struct {
+	self       int32               // who asks
+	ref        *elfpatch.Reference // what is asked for; nil where all candidates have the name
+	class      elfpatch.Class
+	version    string
+	hiddenNeed bool // bit 15 of vna_other
+	bind       elf.SymBind
+	vis        elf.SymVis
+	symbolic   bool
+	toSelf     bool // the answer is the reference itself
 }
 
-// named are the candidates of a name.
-func (b *binder) named(name int32) []candidate { return b.all[b.start[name]:b.start[name+1]] }
-
-// candidatesOf are those of a reference that is looked up.
-func (b *binder) candidatesOf(object, ref int) []candidate { return b.named(b.ids[object][ref]) }
-
-// bindObject binds the references of one object.
-func (b *binder) bindObject(self int32, ids []int32) {
-	o := b.scope[self]
-	o.to = make([]target, len(ids))
-	for k, ref := range o.symbols.References() {
-		if ids[k] < 0 {
-			o.to[k] = target{object: self, symbol: ref.Symbol, own: true}
-			continue
-		}
-		q := newQuery(o.symbols, ref, self)
-		names := b.named(ids[k])
-		var c *candidate
-		if b.loader.Kind == LoaderMusl {
-			c = b.lookupMusl(names, &q)
-		} else {
-			c = b.lookupGlibc(names, &q)
-		}
-		switch {
-		case c != nil:
-			o.to[k] = target{object: c.object, symbol: c.symbol, unique: c.bind == stbUnique}
-		case q.toSelf:
-			o.to[k] = target{object: self, symbol: ref.Symbol}
-		default:
-			o.to[k] = target{object: -1}
-		}
-	}
+func newQuery(symbols *elfpatch.Symbols, ref *elfpatch.Reference, self int32) query {
+	q := query{self: self, ref: ref, class: ref.Class, symbolic: symbols.Symbolic && self != 0}
+	q.bind, q.vis = symbols.Reach(int(ref.Symbol))
+	q.version, q.hiddenNeed = symbols.Wanted(int(ref.Symbol))
+	return q
 }

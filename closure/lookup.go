@@ -6,61 +6,17 @@ import (
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
-// candidate is a symbol that a lookup of its name comes across.
-type candidate struct {
-	version  string // "" for none
-	symbol   uint32
-	object   int32
-	index    uint16 // of its version
-	versions bool   // its object has versions
-	hidden   bool   // bit 15 of its versym
-	defined  bool
-	valued   bool // it has a value
-	typ      elf.SymType
-	bind     elf.SymBind
-	vis      elf.SymVis
-	absolute bool
-}
-
-func newCandidate(symbols *elfpatch.Symbols, object int, symbol uint32) candidate {
-	s := symbols.Entry(int(symbol))
-	return candidate{
-		version: s.Version, symbol: symbol, object: int32(object), index: s.VersionIndex,
-		versions: symbols.Versions, hidden: symbols.HiddenBit(int(symbol)), defined: s.Defined(),
-		valued: s.Value != 0, typ: s.Type, bind: s.Bind, vis: s.Visibility, absolute: s.Section == elf.SHN_ABS,
-	}
-}
-
-// query is one lookup.
-type query struct {
-	self       int32 // who asks
-	class      elfpatch.Class
-	version    string
-	hiddenNeed bool // bit 15 of vna_other
-	symbolic   bool
-	protected  bool
-	toSelf     bool // the answer is the reference itself
-}
-
-func newQuery(symbols *elfpatch.Symbols, ref elfpatch.Reference, self int32) query {
-	s := symbols.Entry(int(ref.Symbol))
-	return query{
-		self: self, class: ref.Class, version: s.Version, hiddenNeed: symbols.HiddenNeed(int(ref.Symbol)),
-		symbolic: symbols.Symbolic && self != 0, protected: s.Visibility == elf.STV_PROTECTED,
-	}
-}
-
 // mustBeDefined: the canonical address of a function in the program's PLT, an undefined symbol with
 // a value, does not do (glibc ELF_RTYPE_CLASS_PLT).
 func (q *query) mustBeDefined() bool {
 	return q.class == elfpatch.ClassCall || q.class == elfpatch.ClassTLS
 }
 
-// lookupGlibc is glibc elf/dl-lookup.c: _dl_lookup_symbol_x. all are the candidates of the name in
+// lookupGlibc is glibc elf/dl-lookup.c: _dl_lookup_symbol_x. Among all are the candidates, in
 // the order of the scope. q.toSelf is set where a protected reference takes its own object's.
 func (b *binder) lookupGlibc(all []candidate, q *query) *candidate {
 	c := b.inScopes(all, q)
-	if c == nil || !q.protected || c.bind == stbUnique { // see bindUnique
+	if c == nil || q.vis != elf.STV_PROTECTED || c.Bind() == stbUnique { // see bindUnique
 		return c
 	}
 	real := c
@@ -100,11 +56,17 @@ func (b *binder) inScope(all []candidate, q *query) *candidate {
 			continue // the program itself
 		}
 		c := b.inObject(same, q)
-		if c != nil && !hides(c.vis) && (c.bind == elf.STB_GLOBAL || c.bind == stbWeak || c.bind == stbUnique) {
+		if c != nil && !hides(c.Visibility()) && c.binds() {
 			return c
 		}
 	}
 	return nil
+}
+
+// binds reports whether other objects can bind to a symbol of its binding.
+func (c *candidate) binds() bool {
+	bind := c.Bind()
+	return bind == elf.STB_GLOBAL || bind == stbWeak || bind == stbUnique
 }
 
 func sameObject(all []candidate) []candidate {
@@ -122,7 +84,7 @@ func (b *binder) inObject(same []candidate, q *query) *candidate {
 	others := 0
 	for i := range same {
 		c := &same[i]
-		if !c.possible(q) {
+		if !b.named(c, q) || !c.possible(q) {
 			continue
 		}
 		switch b.fits(c, q) {
@@ -145,10 +107,11 @@ func (b *binder) inObject(same []candidate, q *query) *candidate {
 // possible is the first part of glibc elf/dl-lookup.c: check_match: whether the symbol is a
 // definition at all.
 func (c *candidate) possible(q *query) bool {
-	if !c.valued && !c.absolute && c.typ != elf.STT_TLS || q.mustBeDefined() && !c.defined {
+	typ := c.Type()
+	if !c.Valued && c.Section != elf.SHN_ABS && typ != elf.STT_TLS || q.mustBeDefined() && !c.Defined() {
 		return false
 	}
-	switch c.typ {
+	switch typ {
 	case elf.STT_NOTYPE, elf.STT_OBJECT, elf.STT_FUNC, elf.STT_COMMON, elf.STT_TLS, elf.STT_GNU_IFUNC:
 		return true
 	}
@@ -167,18 +130,22 @@ const (
 // fits is the second part of check_match: the versions (LSB, "Symbol Versioning").
 func (b *binder) fits(c *candidate, q *query) fit {
 	const firstVersion = 2 // 1 is the base version
+	symbols := b.scope[c.object].symbols
 	switch {
-	case !c.versions:
+	case !symbols.Versions:
 		return fitsAtOnce
-	case q.version == "" && c.index <= firstVersion:
+	case q.version == "" && c.VersionIndex() <= firstVersion:
 		return fitsAtOnce
-	case q.version == "" && c.hidden:
+	case q.version == "" && c.Hidden():
 		return fitsNot
 	case q.version == "":
 		return fitsAlone
-	case c.version == q.version:
+	}
+	version := symbols.VersionOf(&c.Hashed)
+	switch {
+	case version == q.version:
 		return fitsAtOnce
-	case q.hiddenNeed || c.version != "" || c.hidden:
+	case q.hiddenNeed || version != "" || c.Hidden():
 		return fitsNot
 	case b.exact:
 		return fitsElse // glibc 2.42
@@ -196,7 +163,7 @@ func (b *binder) lookupMusl(all []candidate, q *query) *candidate {
 			continue
 		}
 		for i := range same {
-			if same[i].hidden {
+			if !b.named(&same[i], q) || same[i].Hidden() {
 				continue
 			}
 			if same[i].fitsMusl(q) {
@@ -209,12 +176,13 @@ func (b *binder) lookupMusl(all []candidate, q *query) *candidate {
 }
 
 func (c *candidate) fitsMusl(q *query) bool {
-	if !c.defined && (q.class == elfpatch.ClassCall || c.typ == elf.STT_TLS) || !c.valued && c.typ != elf.STT_TLS {
+	typ := c.Type()
+	if !c.Defined() && (q.class == elfpatch.ClassCall || typ == elf.STT_TLS) || !c.Valued && typ != elf.STT_TLS {
 		return false
 	}
-	switch c.typ {
+	switch typ {
 	case elf.STT_NOTYPE, elf.STT_OBJECT, elf.STT_FUNC, elf.STT_COMMON, elf.STT_TLS:
-		return c.bind == elf.STB_GLOBAL || c.bind == stbWeak || c.bind == stbUnique
+		return c.binds()
 	}
 	return false
 }

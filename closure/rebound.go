@@ -167,7 +167,7 @@ func (e *expecter) in(i int32, candidates []candidate, version string) *candidat
 	q := query{class: elfpatch.ClassCall, version: version, self: -1}
 	for k := range candidates {
 		if candidates[k].object == i {
-			if c := e.binder.inObject(sameObject(candidates[k:]), &q); c != nil && !hides(c.vis) {
+			if c := e.binder.inObject(sameObject(candidates[k:]), &q); c != nil && !hides(c.Visibility()) {
 				return c
 			}
 			break
@@ -183,7 +183,7 @@ func (e *expecter) definition(want int32, from int, ref elfpatch.Reference, cand
 		return s
 	}
 	if c := e.in(want, candidates, s.Version); c != nil {
-		return e.objects[want].symbols.Entry(int(c.symbol))
+		return e.objects[want].symbols.Entry(int(c.Symbol))
 	}
 	return elfpatch.Symbol{}
 }
@@ -200,13 +200,10 @@ func (b *Bindings) rebounds() []*rebound {
 	for i, o := range b.objects {
 		for k, ref := range o.refs() {
 			to := o.to[k]
-			if to.own || to.object < 0 || ref.Class == elfpatch.ClassCopy {
+			if to.own || to.object < 0 || to.alone || ref.Class == elfpatch.ClassCopy {
 				continue
 			}
 			candidates := b.binder.candidatesOf(i, k)
-			if candidates[0].object == candidates[len(candidates)-1].object && int(candidates[0].object) != i {
-				continue // one object alone has it
-			}
 			want := e.expected(i, ref, candidates)
 			if want < 0 || want == to.object || e.byDesign(i, ref, want, to) {
 				continue

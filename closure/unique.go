@@ -15,7 +15,7 @@ func (b *binder) bindUnique(m *LinkMap) {
 	for i, o := range b.scope {
 		at[o.loaded] = i
 	}
-	kept := map[int32]target{} // by name
+	kept := map[string]target{} // by name
 	for _, l := range m.relocationOrder() {
 		i, ok := at[l]
 		if !ok {
@@ -26,15 +26,15 @@ func (b *binder) bindUnique(m *LinkMap) {
 			if !to.unique {
 				continue
 			}
-			first, entered := kept[b.ids[i][k]]
 			ref := b.scope[i].symbols.References()[k]
+			first, entered := kept[ref.Name]
 			switch copied := ref.Class == elfpatch.ClassCopy; {
 			case entered && !copied:
 				*to = first
 			case !entered && copied:
-				kept[b.ids[i][k]] = target{object: 0, symbol: ref.Symbol, unique: true}
+				kept[ref.Name] = target{object: 0, symbol: ref.Symbol, unique: true}
 			case !entered:
-				kept[b.ids[i][k]] = *to
+				kept[ref.Name] = *to
 			}
 			b.protect(int32(i), ref, to)
 		}

@@ -85,7 +85,11 @@ func (p *bindingsPrinter) print(b *closure.Bindings) {
 		p.tell("%s", f)
 		p.fatal = p.fatal || f.Fatal()
 	}
-	for binding := range b.All() {
+	bindings := b.All()
+	if p.flags.symbol != "" {
+		bindings = b.Of(p.flags.symbol)
+	}
+	for binding := range bindings {
 		switch {
 		case !p.chosen(&binding):
 			continue
@@ -102,8 +106,6 @@ func (p *bindingsPrinter) print(b *closure.Bindings) {
 func (p *bindingsPrinter) chosen(b *closure.Binding) bool {
 	switch {
 	case b.Own || b.To == nil && (b.Weak || p.flags.to != ""):
-		return false
-	case p.flags.symbol != "" && b.Symbol != p.flags.symbol:
 		return false
 	case p.flags.from == "" && b.From == p.interp:
 		return false // ld.so relocates itself, and says so only in a real run

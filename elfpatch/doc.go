@@ -1,7 +1,7 @@
 // Package elfpatch reads and rewrites what the dynamic loader reads in one ELF file.
 //
 // [Read] gives the facts of a file as an [Info]; [ReadSymbols] gives its dynamic symbols, and
-// [ReadLookup] the [Symbols] with their references, as lookup uses them. [Apply] takes an [Edit],
+// [Info.ReadLookup] the [Symbols] with their references, as lookup uses them. [Apply] takes an [Edit],
 // the wish, and gives an [Image], a patched view of the file: its size is known,
 // it can be read at any offset and written anywhere, and the original is not touched. [Check] says
 // what kernel and loader would not take of a file; what Apply gives is checked so.

@@ -122,7 +122,7 @@ func (h *header) dynEntry(b []byte) dynEntry {
 	return dynEntry{elf.DynTag(tag), h.order.Uint64(b[8:])}
 }
 
-// get16 and get32 decode without the call of an interface, which loops over symbols would feel.
+// get16, get32 and get64 decode without the call of an interface, which loops over symbols would feel.
 func (h *header) get16(b []byte) uint16 {
 	if h.data == elf.ELFDATA2MSB {
 		return binary.BigEndian.Uint16(b)
@@ -135,6 +135,13 @@ func (h *header) get32(b []byte) uint32 {
 		return binary.BigEndian.Uint32(b)
 	}
 	return binary.LittleEndian.Uint32(b)
+}
+
+func (h *header) get64(b []byte) uint64 {
+	if h.data == elf.ELFDATA2MSB {
+		return binary.BigEndian.Uint64(b)
+	}
+	return binary.LittleEndian.Uint64(b)
 }
 
 // word decodes an address-sized number.

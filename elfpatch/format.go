@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // Sentinels that [Read] and [Apply] return, wrapped or as they are; test with errors.Is.
@@ -82,10 +83,14 @@ type pager struct {
 
 	entries []dynEntry // room for those of the next file
 
-	span    []byte // a range that was read at once, see [file.readSpan]
+	span    []byte // a range that was read at once, see [pager.load]
 	spanOff offset
-	chunk   []byte // what chunks reads into
 }
+
+// chunkRoom holds what [pager.chunks] reads into.
+var chunkRoom = sync.Pool{New: func() any { return new([chunk]byte) }}
+
+const chunk = 64 << 10
 
 // page is the i-th page of a file, shorter at its end.
 type page struct {
@@ -144,15 +149,23 @@ func (p *pager) read(off offset, n int64) ([]byte, error) {
 	return buf, nil
 }
 
+// load reads a range at once, for what is read of it afterwards. Where it cannot, that goes on its own.
+func (p *pager) load(off offset, n int64) {
+	if off < 0 || n <= 0 || int64(off) > p.size || n > p.size-int64(off) {
+		return
+	}
+	if b := make([]byte, n); readFull(p.src, b, int64(off)) == nil {
+		p.span, p.spanOff = b, off
+	}
+}
+
 // chunks reads n bytes at off piece by piece, each a multiple of unit bytes long; use must not keep
 // them.
 func (p *pager) chunks(off offset, n, unit int64, use func([]byte) error) error {
-	const chunk = 32 << 10
-	if p.chunk == nil {
-		p.chunk = make([]byte, chunk)
-	}
+	room := chunkRoom.Get().(*[chunk]byte)
+	defer chunkRoom.Put(room)
 	for n > 0 {
-		b := p.chunk[:min(n, chunk/unit*unit)]
+		b := room[:min(n, chunk/unit*unit)]
 		if err := readFull(p.src, b, int64(off)); err != nil {
 			return err
 		}

@@ -102,7 +102,11 @@ func (f *file) chainEnd(chains vaddr, i, first uint64) (uint64, error) {
 // guessCount takes the length from the section header, or from the next table in memory.
 func (f *file) guessCount(symtab vaddr) (int64, error) {
 	size := f.layout().sym
-	for _, s := range decodeSections(f.pager, &f.header) {
+	h, err := decodeHeader(f.pager)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range decodeSections(f.pager, &h) {
 		if elf.SectionType(s.typ) == elf.SHT_DYNSYM && s.addr == symtab && s.size <= uint64(f.size) {
 			return int64(s.size) / size, nil
 		}

@@ -2,6 +2,7 @@ package elfpatch
 
 import (
 	"debug/elf"
+	"encoding/binary"
 	"io"
 	"strings"
 )
@@ -35,15 +36,19 @@ type Reference struct {
 
 type hashed struct{ hash, symbol uint32 }
 
-// ReadLookup reads the tables of symbol lookup of the ELF file src of size bytes, each with one pass.
-// A file without a dynamic section has neither symbols nor references. Errors are those of [Read];
-// for a machine whose relocations are not known it is ErrUnsupported.
-func ReadLookup(src io.ReaderAt, size int64) (*Symbols, error) {
-	f, err := open(src, size)
-	if err != nil {
+// ReadLookup reads the tables of symbol lookup of the file src of size bytes, of which i was read. A
+// file without a dynamic section has neither symbols nor references. Errors are those of [Read]; for
+// a machine whose relocations are not known it is ErrUnsupported.
+func (i *Info) ReadLookup(src io.ReaderAt, size int64) (*Symbols, error) {
+	f := &file{pager: newPager(src, size), header: i.header(), segments: i.Segments}
+	if d := f.dynamicSegment(); d != nil && d.Filesz <= maxDynamic {
+		f.load(offset(d.Off), int64(d.Filesz))
+	}
+	s := &Symbols{header: f.header, versions: versionTable(i.VerNeeds, i.VerDefs)}
+	var err error
+	if f.dyn, err = f.readDynamic(); err != nil {
 		return nil, err
 	}
-	s := &Symbols{header: f.header}
 	if !f.dyn.present {
 		return s, nil
 	}
@@ -81,10 +86,16 @@ func (f *file) readSpan() {
 	if err != nil || to <= from {
 		return
 	}
-	span := make([]byte, to-from)
-	if readFull(f.src, span, int64(off)) == nil {
-		f.span, f.spanOff = span, off
+	f.load(off, int64(to-from))
+}
+
+// header is as much of the ELF header as finding the tables takes.
+func (i *Info) header() header {
+	h := header{class: i.Class, data: i.Data, order: binary.LittleEndian, typ: i.Type, machine: i.Machine}
+	if h.data == elf.ELFDATA2MSB {
+		h.order = binary.BigEndian
 	}
+	return h
 }
 
 // flags reads what the dynamic section says of how lookup goes (gABI 5, "Dynamic Section").
@@ -127,14 +138,11 @@ func (f *file) lookupTables(s *Symbols, least int64) error {
 // lookupVersions reads DT_VERSYM, which counts only where there are versions.
 func (f *file) lookupVersions(s *Symbols, n int64) error {
 	addr, ok := f.dyn.value(elf.DT_VERSYM)
-	if !ok {
+	if !ok || len(s.versions) == 0 {
 		return nil
 	}
-	var err error
-	if s.versions, err = f.versions(); err != nil || len(s.versions) == 0 {
-		return err
-	}
 	s.Versions = true
+	var err error
 	if s.versym, err = f.at(vaddr(addr), 2*n); err != nil {
 		return damage(f.dyn.off, "DT_VERSYM", err)
 	}
@@ -183,18 +191,16 @@ func (s *Symbols) Reach(i int) (elf.SymBind, elf.SymVis) {
 	return elf.ST_BIND(b[4]), elf.ST_VISIBILITY(b[5])
 }
 
-// HiddenBit reports whether bit 15 of the versym of symbol i is set, be it a definition or not.
-func (s *Symbols) HiddenBit(i int) bool {
-	return s.versym != nil && s.get16(s.versym[2*i:])&versymHidden != 0
-}
-
-// HiddenNeed reports whether the version that symbol i wants has bit 15 of vna_other set.
-func (s *Symbols) HiddenNeed(i int) bool {
+// Wanted is the version that symbol i wants or has, "" for none, and whether, of one that is wanted,
+// bit 15 of vna_other is set.
+func (s *Symbols) Wanted(i int) (version string, hidden bool) {
 	if s.versym == nil {
-		return false
+		return "", false
 	}
-	v := int(s.get16(s.versym[2*i:]) &^ versymHidden)
-	return v < len(s.versions) && s.versions[v].hidden
+	if v := int(s.get16(s.versym[2*i:]) &^ versymHidden); v < len(s.versions) {
+		return s.versions[v].name, s.versions[v].hidden
+	}
+	return "", false
 }
 
 // Name is the name of symbol i; "" where the file has none for it.
@@ -211,13 +217,3 @@ func (s *Symbols) Name(i int) string {
 }
 
 func (s *Symbols) nameOf(i int) uint32 { return s.get32(s.table[i*int(s.layout().sym):]) }
-
-// HasName reports whether symbol i has that name.
-func (s *Symbols) HasName(i int, name string) bool {
-	at, text := int64(s.nameOf(i)), s.names.text
-	if at >= int64(len(text)) {
-		return false
-	}
-	rest, ok := strings.CutPrefix(text[at:], name)
-	return ok && rest != "" && rest[0] == 0
-}

@@ -14,7 +14,11 @@ import (
 )
 
 func readLookup(b []byte) (*elfpatch.Symbols, error) {
-	return elfpatch.ReadLookup(bytes.NewReader(b), int64(len(b)))
+	info, err := elfpatch.Read(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, err
+	}
+	return info.ReadLookup(bytes.NewReader(b), int64(len(b)))
 }
 
 // relocsOf holds types of relocations by machine: jump slot, address, thread-local, and one without
@@ -51,8 +55,9 @@ func TestReferences(t *testing.T) {
 				t.Errorf("%v: got %q, want %q", machine, got, want)
 			}
 			found := 0
-			for _, symbol := range s.Hashed() {
-				if found++; hash != elftest.HashSysV && !s.HasName(int(symbol), "defined") || s.HasName(int(symbol), "define") {
+			for hashOf, symbol := range s.Hashes() {
+				h := s.Hashed(hashOf, symbol)
+				if found++; hash != elftest.HashSysV && !s.HasName(&h, "defined") || s.HasName(&h, "define") {
 					t.Errorf("%v: a lookup finds %q", machine, s.Name(int(symbol)))
 				}
 			}
@@ -91,12 +96,13 @@ func useLookup(b []byte) {
 	}
 	for _, ref := range s.References() {
 		s.Symbol(int(ref.Symbol))
-		s.HiddenNeed(int(ref.Symbol))
+		s.Wanted(int(ref.Symbol))
 	}
-	for _, symbol := range s.Hashed() {
+	for hash, symbol := range s.Hashes() {
 		s.Symbol(int(symbol))
-		s.HasName(int(symbol), "x")
-		s.HiddenBit(int(symbol))
+		h := s.Hashed(hash, symbol)
+		s.HasName(&h, "x")
+		s.VersionOf(&h)
 	}
 }
 

@@ -3,11 +3,42 @@ package elfpatch
 import (
 	"debug/elf"
 	"iter"
+	"strings"
 )
 
-// Hashed gives the symbols that a lookup can find, with the hash of each by DT_GNU_HASH, bit 0 set.
+// Hashed is a symbol that a lookup can find: as much of it as the lookup looks at.
+type Hashed struct {
+	Hash    uint32 // of its name by DT_GNU_HASH, with bit 0 set
+	Symbol  uint32
+	name    uint32 // st_name
+	Section elf.SectionIndex
+	Valued  bool   // st_value is not 0
+	versym  uint16 // 0 where the file has no versions
+	info    uint8  // st_info
+	other   uint8  // st_other
+}
+
+// Defined reports whether the file defines the symbol, and does not only refer to it.
+func (h *Hashed) Defined() bool { return h.Section != elf.SHN_UNDEF }
+
+// Bind is the symbol's binding.
+func (h *Hashed) Bind() elf.SymBind { return elf.ST_BIND(h.info) }
+
+// Type is the symbol's type.
+func (h *Hashed) Type() elf.SymType { return elf.ST_TYPE(h.info) }
+
+// Visibility is the symbol's visibility.
+func (h *Hashed) Visibility() elf.SymVis { return elf.ST_VISIBILITY(h.other) }
+
+// VersionIndex is the versym of the symbol without bit 15.
+func (h *Hashed) VersionIndex() uint16 { return h.versym &^ versymHidden }
+
+// Hidden reports whether bit 15 of the symbol's versym is set, be it a definition or not.
+func (h *Hashed) Hidden() bool { return h.versym&versymHidden != 0 }
+
+// Hashes gives the symbols that a lookup can find, after the hash of each by DT_GNU_HASH, bit 0 set.
 // Those of one name come in the order in which the loader looks at them.
-func (s *Symbols) Hashed() iter.Seq2[uint32, uint32] {
+func (s *Symbols) Hashes() iter.Seq2[uint32, uint32] {
 	return func(yield func(hash, symbol uint32) bool) {
 		for i := s.first; len(s.chains) >= 4*int(i-s.first+1); i++ {
 			if !yield(s.get32(s.chains[4*(i-s.first):])|1, i) {
@@ -20,6 +51,43 @@ func (s *Symbols) Hashed() iter.Seq2[uint32, uint32] {
 			}
 		}
 	}
+}
+
+// HashCount is how many symbols [Symbols.Hashes] gives.
+func (s *Symbols) HashCount() int { return len(s.chains)/4 + len(s.order) }
+
+// Hashed decodes what [Symbols.Hashes] gives.
+func (s *Symbols) Hashed(hash, symbol uint32) Hashed {
+	h := Hashed{Hash: hash, Symbol: symbol}
+	b := s.table[int(symbol)*int(s.layout().sym):]
+	h.name = s.get32(b)
+	if s.class == elf.ELFCLASS32 {
+		h.Valued, h.info, h.other, h.Section = s.get32(b[4:]) != 0, b[12], b[13], elf.SectionIndex(s.get16(b[14:]))
+	} else {
+		h.Valued, h.info, h.other, h.Section = s.get64(b[8:]) != 0, b[4], b[5], elf.SectionIndex(s.get16(b[6:]))
+	}
+	if s.versym != nil {
+		h.versym = s.get16(s.versym[2*int(symbol):])
+	}
+	return h
+}
+
+// VersionOf is the name of a symbol's version; "" for none.
+func (s *Symbols) VersionOf(h *Hashed) string {
+	if i := int(h.VersionIndex()); s.versym != nil && i < len(s.versions) {
+		return s.versions[i].name
+	}
+	return ""
+}
+
+// HasName reports whether a symbol has that name.
+func (s *Symbols) HasName(h *Hashed, name string) bool {
+	at, text := int64(h.name), s.names.text
+	if at >= int64(len(text)) {
+		return false
+	}
+	rest, ok := strings.CutPrefix(text[at:], name)
+	return ok && rest != "" && rest[0] == 0
 }
 
 // lookupHash reads the table that the loader uses: DT_GNU_HASH where it is there (glibc
@@ -103,6 +171,9 @@ func (h *header) hashWord(b []byte) uint64 {
 // which is set (glibc sysdeps/generic/dl-new-hash.h).
 func gnuHash(name string) uint32 {
 	h := uint32(5381)
+	for ; len(name) >= 4; name = name[4:] { // four rounds of the last line, which need not wait for each other
+		h = h*(33*33*33*33) + uint32(name[0])*(33*33*33) + uint32(name[1])*(33*33) + uint32(name[2])*33 + uint32(name[3])
+	}
 	for i := range len(name) {
 		h = h*33 + uint32(name[i])
 	}

@@ -77,26 +77,38 @@ func (t *relocTypes) mark(typ uint32) uint8 {
 }
 
 // relocTables are the tables of relocations that may name a symbol: address, size in bytes, and
-// whether entries have an addend. DT_RELR is not among them: all of its are relative. The two may
-// overlap.
+// whether entries have an addend. DT_RELR is not among them, nor are the first entries of a table,
+// of which DT_RELACOUNT says that they are relative: the loader believes it (glibc
+// elf/do-rel.h: elf_dynamic_do_Rel, nrelative). The two may overlap.
 func (f *file) relocTables() []relocTable {
 	plt, _ := f.dyn.value(elf.DT_PLTREL)
 	var tables []relocTable
 	for _, t := range []struct {
-		addr, size elf.DynTag
-		rela       bool
+		addr, size, relative elf.DynTag
+		rela                 bool
 	}{
-		{elf.DT_RELA, elf.DT_RELASZ, true},
-		{elf.DT_REL, elf.DT_RELSZ, false},
-		{elf.DT_JMPREL, elf.DT_PLTRELSZ, elf.DynTag(plt) == elf.DT_RELA},
+		{elf.DT_RELA, elf.DT_RELASZ, elf.DT_RELACOUNT, true},
+		{elf.DT_REL, elf.DT_RELSZ, elf.DT_RELCOUNT, false},
+		{elf.DT_JMPREL, elf.DT_PLTRELSZ, elf.DT_NULL, elf.DynTag(plt) == elf.DT_RELA},
 	} {
 		addr, ok := f.dyn.value(t.addr)
 		size, _ := f.dyn.value(t.size)
-		if ok && size > 0 {
-			tables = append(tables, relocTable{t.addr, vaddr(addr), size, t.rela})
+		relative, _ := f.dyn.value(t.relative)
+		entry := uint64(f.relocSize(t.rela))
+		skip := min(relative, size/entry) * entry
+		if ok && size > skip {
+			tables = append(tables, relocTable{t.addr, vaddr(addr + skip), size - skip, t.rela})
 		}
 	}
 	return tables
+}
+
+// relocSize is the size of an entry: r_offset, r_info, maybe r_addend (gABI 4, "Relocation").
+func (h *header) relocSize(rela bool) int64 {
+	if rela {
+		return 3 * h.layout().word
+	}
+	return 2 * h.layout().word
 }
 
 type relocTable struct {
@@ -114,10 +126,7 @@ func (f *file) markReferences() (marks []uint8, err error) {
 		if !known {
 			return nil, fmt.Errorf("%w: the relocations of %v are not known", ErrUnsupported, f.machine)
 		}
-		size := 2 * f.layout().word
-		if t.rela {
-			size += f.layout().word
-		}
+		size := f.relocSize(t.rela)
 		if t.size > uint64(f.size) {
 			return nil, &FormatError{Off: int64(f.dyn.off), Msg: t.tag.String() + " is larger than the file", Val: t.size}
 		}
@@ -136,8 +145,7 @@ func (f *file) markReferences() (marks []uint8, err error) {
 	return marks, nil
 }
 
-// markTable goes through entries of size bytes: r_offset, r_info, maybe r_addend (gABI 4,
-// "Relocation").
+// markTable goes through entries of size bytes.
 func (f *file) markTable(marks []uint8, b []byte, size int64, types *relocTypes) ([]uint8, error) {
 	wide, big := f.class == elf.ELFCLASS64, f.data == elf.ELFDATA2MSB
 	for ; int64(len(b)) >= size; b = b[size:] {

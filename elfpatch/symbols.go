@@ -83,13 +83,13 @@ func (h *header) symbol(s *Symbol, b []byte) (name uint32) {
 	info, other, section := b[4], b[5], b[6:]
 	if h.class == elf.ELFCLASS32 {
 		info, other, section = b[12], b[13], b[14:]
-		s.Value, s.Size = uint64(h.order.Uint32(b[4:])), uint64(h.order.Uint32(b[8:]))
+		s.Value, s.Size = uint64(h.get32(b[4:])), uint64(h.get32(b[8:]))
 	} else {
-		s.Value, s.Size = h.order.Uint64(b[8:]), h.order.Uint64(b[16:])
+		s.Value, s.Size = h.get64(b[8:]), h.get64(b[16:])
 	}
 	s.Bind, s.Type, s.Visibility = elf.ST_BIND(info), elf.ST_TYPE(info), elf.ST_VISIBILITY(other)
-	s.Section = elf.SectionIndex(h.order.Uint16(section))
-	return h.order.Uint32(b)
+	s.Section = elf.SectionIndex(h.get16(section))
+	return h.get32(b)
 }
 
 // nameTable is the string table of all symbols. left bounds what is scanned for the ends of names,
@@ -148,9 +148,17 @@ func (f *file) symbolVersions(symbols []Symbol) error {
 	if !ok {
 		return nil
 	}
-	versions, err := f.versions()
-	if err != nil || len(versions) == 0 {
+	needs, err := f.verNeeds()
+	if err != nil {
 		return err
+	}
+	defs, err := f.verDefs()
+	if err != nil {
+		return err
+	}
+	versions := versionTable(needs, defs)
+	if len(versions) == 0 {
+		return nil
 	}
 	table, err := f.at(vaddr(addr), 2*int64(len(symbols)+1))
 	if err != nil {
@@ -171,13 +179,9 @@ func (f *file) symbolVersions(symbols []Symbol) error {
 	return nil
 }
 
-// versions are the versions by index: those needed, then, over them, those defined (glibc
+// versionTable is the versions by index: those needed, then, over them, those defined (glibc
 // elf/dl-version.c: _dl_check_map_versions, l_versions).
-func (f *file) versions() ([]version, error) {
-	needs, err := f.verNeedRecords()
-	if err != nil {
-		return nil, err
-	}
+func versionTable(needs []VerNeed, defs []VerDef) []version {
 	var versions []version
 	set := func(index uint16, v version) {
 		if missing := int(index) + 1 - len(versions); missing > 0 {
@@ -186,13 +190,9 @@ func (f *file) versions() ([]version, error) {
 		versions[index] = v
 	}
 	for _, n := range needs {
-		for i, v := range n.Versions {
-			set(v.Index, version{v.Name, n.File, n.aux[i].hidden})
+		for _, v := range n.Versions {
+			set(v.Index, version{v.Name, n.File, v.hidden})
 		}
-	}
-	defs, err := f.verDefs()
-	if err != nil {
-		return nil, err
 	}
 	for _, d := range defs {
 		if d.Base {
@@ -200,5 +200,5 @@ func (f *file) versions() ([]version, error) {
 		}
 		set(d.Index, version{name: d.Name})
 	}
-	return versions, nil
+	return versions
 }

@@ -18,6 +18,8 @@ type VerNeedVersion struct {
 	Name  string // vna_name
 	Weak  bool   // VER_FLG_WEAK: only a warning when it is missing
 	Index uint16 // vna_other: the index that .gnu.version uses for it
+
+	hidden bool // bit 15 of vna_other
 }
 
 // VerDef is one version that a file defines (DT_VERDEF). The base version names the file itself.
@@ -52,9 +54,8 @@ type verNeedRecord struct {
 }
 
 type verNeedAux struct {
-	addr   vaddr  // of the record
-	name   uint64 // vna_name, an offset into the string table
-	hidden bool   // bit 15 of vna_other
+	addr vaddr  // of the record
+	name uint64 // vna_name, an offset into the string table
 }
 
 func (f *file) verNeeds() ([]VerNeed, error) {
@@ -132,8 +133,9 @@ func (f *file) verNeedAux(r *verNeedRecord, at uint64, limit int) error {
 		}
 		r.Versions = append(r.Versions, VerNeedVersion{
 			Name: text, Weak: f.order.Uint16(b[4:])&verFlgWeak != 0, Index: f.order.Uint16(b[6:]) &^ versymHidden,
+			hidden: f.order.Uint16(b[6:])&versymHidden != 0,
 		})
-		r.aux = append(r.aux, verNeedAux{addr: vaddr(at), name: name, hidden: f.order.Uint16(b[6:])&versymHidden != 0})
+		r.aux = append(r.aux, verNeedAux{addr: vaddr(at), name: name})
 		next := f.order.Uint32(b[12:])
 		if next == 0 {
 			return nil
