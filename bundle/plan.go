@@ -88,7 +88,7 @@ func (e *ConflictError) Error() string {
 	for _, f := range e.Findings {
 		names = append(names, f.Name)
 	}
-	return "not bundled: the loader would mix up " + strings.Join(slices.Compact(names), ", ")
+	return "not bundled: it would not run as it was built, for " + strings.Join(slices.Compact(names), ", ")
 }
 
 // Hint says what to do.
@@ -145,7 +145,7 @@ func (p *Plan) admit(opts Options) error {
 	if err := oneMachine(p.closure); err != nil {
 		return err
 	}
-	findings, err := closure.Judge(p.closure)
+	findings, err := closure.Check(p.closure, closure.Machine{})
 	if err != nil {
 		return err
 	}

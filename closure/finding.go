@@ -49,6 +49,11 @@ const (
 	KindCopy         Kind = "copy-size"       // a program copies less of a variable than there is
 	KindIFunc        Kind = "early-ifunc"     // a function is chosen before its library is ready
 	KindUnbound      Kind = "unbound"         // the tables of a file are damaged, so what binds to what is not known
+	KindPageSize     Kind = "page-size"       // a file cannot be mapped in larger pages
+	KindISA          Kind = "instruction-set" // a file is compiled for a later processor
+	KindRelr         Kind = "relr"            // relocations that the C library does not read
+	KindLibraryPath  Kind = "library-path"    // LD_LIBRARY_PATH replaces libraries
+	KindHostFiles    Kind = "host-files"      // a C library reads files of the machine it runs on
 	KindInterposed   Kind = "interposed"      // references reach another library than the one they were linked with
 )
 

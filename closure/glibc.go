@@ -8,6 +8,10 @@ type change struct{ from, until int }
 var (
 	// hwcapsDirs: glibc-hwcaps/<level>/ in every search directory and in ld.so.cache.
 	hwcapsDirs = change{from: 33}
+	// alignChecked: p_align of what is loaded must be a multiple of the page size.
+	alignChecked = change{until: 35}
+	// relrRead: DT_RELR is processed.
+	relrRead = change{from: 36}
 	// abiTags: a file whose NT_GNU_ABI_TAG names another system is passed over.
 	abiTags = change{until: 36}
 	// legacyDirs: tls/, platform and hwcap directories, and their entries in ld.so.cache.

@@ -33,7 +33,8 @@ func (a *app) acceptAll(c *closure.Closure, findings []closure.Finding, name, re
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	findings, _ = c.Unaccepted(findings, accepted)
+	faults, _ := splitNotes(findings)
+	findings, _ = c.Unaccepted(faults, accepted)
 	for i := range findings {
 		accepted = append(accepted, c.Accept(&findings[i], reason))
 	}

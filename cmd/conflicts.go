@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,15 +15,20 @@ import (
 
 func (a *app) conflictsCommand() *cobra.Command {
 	var accept, reason string
+	var all bool
 	c := &cobra.Command{
 		Use:   "conflicts PROGRAM...",
 		Short: "Name what the loader will mix up, and who brought it",
 		Long: `Name what the dynamic loader will mix up in each program's process: one soname wanted from two
 store paths, one library in two versions, members of two C libraries, files of another machine in
 the way, needs that nothing answers. For every copy it says who needs it, by the shortest chain from
-the program, which copy the loader keeps, and what to do. Nothing is run.
+the program, which copy the loader keeps, and what to do. What keeps a file from running on some
+machines is told as well, such as segments that do not fit the 16 KiB pages of a Raspberry Pi 5.
+Nothing is run.
 
-Silence and status 0 mean that every object gets the copies it was linked with.
+Silence and status 0 mean that every object gets the copies it was linked with. --all adds notes, a
+line each: what is worth knowing and no mistake, as libraries that are needed and not used. --json
+has everything.
 
 --accept FILE passes over findings that somebody has looked at, so that a build fails only on a new
 one. An entry names packages with their versions: it outlives a rebuild and ends with the next update
@@ -31,16 +37,17 @@ of one of them. --reason TEXT adds what is found now to FILE.
 		Example: "  nixbundle conflicts ./result/bin/sensor\n" +
 			"  nixbundle conflicts ./result/bin/sensor --accept clashes.json --reason 'until the next nixpkgs update'",
 		Args: atLeastOne,
-		RunE: func(_ *cobra.Command, args []string) error { return a.conflicts(args, accept, reason) },
+		RunE: func(_ *cobra.Command, args []string) error { return a.conflicts(args, accept, reason, all) },
 	}
 	c.Flags().StringVar(&accept, "accept", "", "file of accepted findings: those are not told, and only others count")
 	c.Flags().StringVar(&reason, "reason", "", "add what is found to the file of --accept, for this reason")
+	c.Flags().BoolVar(&all, "all", false, "print notes too")
 	a.addGiven(c)
 	a.addJSON(c)
 	return c
 }
 
-func (a *app) conflicts(args []string, accept, reason string) error {
+func (a *app) conflicts(args []string, accept, reason string, all bool) error {
 	if reason != "" && accept == "" {
 		return usageError{errors.New("--reason goes with --accept FILE")}
 	}
@@ -51,7 +58,7 @@ func (a *app) conflicts(args []string, accept, reason string) error {
 	if err := c.Wrapper(); err != nil {
 		return err // its silence would say nothing about the program it starts
 	}
-	findings, err := closure.Judge(c)
+	findings, err := closure.Check(c, closure.Machine{})
 	if err != nil {
 		return err
 	}
@@ -66,15 +73,30 @@ func (a *app) conflicts(args []string, accept, reason string) error {
 	for _, s := range stale {
 		a.tell("%s: %s %s of %s is no longer found: take it out", accept, s.Kind, s.Name, s.Program)
 	}
-	if a.json {
+	switch faults, notes := splitNotes(findings); {
+	case a.json:
 		err = a.printJSON(findingsJSON(findings))
-	} else {
-		printFindings(a.Stdout, findings)
+	case all:
+		printFindings(a.Stdout, faults)
+		for _, f := range notes {
+			fprintf(a.Stdout, "%s: %s: %s\n", f.Severity, f.Name, f.What)
+		}
+	default:
+		printFindings(a.Stdout, faults)
 	}
 	if err == nil && worst(findings) == closure.Error {
 		err = errFindings
 	}
 	return err
+}
+
+// splitNotes splits sorted findings into those that somebody should act on and notes.
+func splitNotes(findings []closure.Finding) (faults, notes []closure.Finding) {
+	first := slices.IndexFunc(findings, func(f closure.Finding) bool { return f.Severity == closure.Note })
+	if first < 0 {
+		return findings, nil
+	}
+	return findings[:first], findings[first:]
 }
 
 // worst is the gravest severity among findings; Note when there is none.

@@ -8,12 +8,14 @@ import (
 
 // Tags that debug/elf does not name or that it names for one system only (glibc elf/elf.h).
 const (
-	dtRelrSz  = elf.DynTag(35)
-	dtRelr    = elf.DynTag(36)
-	dtRelrEnt = elf.DynTag(37)
-	dtFilter  = elf.DynTag(0x7fffffff)
-	dtAux     = elf.DynTag(0x7ffffffd)
-	dtGNUHash = elf.DynTag(0x6ffffef5)
+	dtRelrSz   = elf.DynTag(35)
+	dtRelr     = elf.DynTag(36)
+	dtRelrEnt  = elf.DynTag(37)
+	dtFilter   = elf.DynTag(0x7fffffff)
+	dtAux      = elf.DynTag(0x7ffffffd)
+	dtGNUHash  = elf.DynTag(0x6ffffef5)
+	dtAudit    = elf.DynTag(0x6ffffefc)
+	dtDepAudit = elf.DynTag(0x6ffffefb)
 
 	unknownTag = -1
 )
@@ -231,6 +233,14 @@ func (f *file) dynamicInfo(info *Info) error {
 			into, info.HasRPath = &info.RPath, true
 		case elf.DT_RUNPATH:
 			into, info.HasRunPath = &info.RunPath, true
+		case dtAudit:
+			into = &info.Audit
+		case dtDepAudit:
+			into = &info.DepAudit
+		case elf.DT_SYMBOLIC:
+			info.Symbolic = true
+		case elf.DT_INIT_ARRAYSZ:
+			info.Inits = int(min(e.val, maxDynamic)) / int(f.layout().word)
 		case elf.DT_FLAGS:
 			info.DynFlags = elf.DynFlag(e.val)
 		case elf.DT_FLAGS_1:
@@ -254,6 +264,7 @@ func (f *file) dynamicInfo(info *Info) error {
 		}
 	}
 	info.TextRel = info.TextRel || info.DynFlags&elf.DF_TEXTREL != 0
+	info.Symbolic = info.Symbolic || info.DynFlags&elf.DF_SYMBOLIC != 0
 	var err error
 	if info.VerNeeds, err = f.verNeeds(); err != nil {
 		return err

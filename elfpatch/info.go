@@ -18,10 +18,11 @@ type Info struct {
 	Flags      uint32 // e_flags, which hold the float ABI on Arm, RISC-V and MIPS
 	Entry      uint64 // an address; 0 when there is none
 
-	Segments []Segment // all program headers, in file order
-	Interp   string    // PT_INTERP; "" when there is none
-	BuildID  []byte    // NT_GNU_BUILD_ID; nil when there is none
-	Notes    []Note    // the notes of all PT_NOTE segments
+	Segments []Segment      // all program headers, in file order
+	Interp   string         // PT_INTERP; "" when there is none
+	BuildID  []byte         // NT_GNU_BUILD_ID; nil when there is none
+	Arm      *ArmAttributes // of a 32-bit Arm file; nil when it has none
+	Notes    []Note         // the notes of all PT_NOTE segments
 
 	Dynamic    bool     // the file has a PT_DYNAMIC with content; all below is zero when it has not
 	Soname     string   // DT_SONAME
@@ -34,6 +35,10 @@ type Info struct {
 	DynFlags1  elf.DynFlag1 // DT_FLAGS_1
 	Filter     []string     // DT_FILTER
 	Auxiliary  []string     // DT_AUXILIARY
+	Audit      string       // DT_AUDIT: a library that watches the loader, and in its way
+	DepAudit   string       // DT_DEPAUDIT
+	Symbolic   bool         // DT_SYMBOLIC or DF_SYMBOLIC: symbols are looked up in the file itself first
+	Inits      int          // entries of DT_INIT_ARRAY
 	Relr       bool         // the file has DT_RELR, which glibc reads from 2.36 on
 	TextRel    bool         // DT_TEXTREL or DF_TEXTREL
 	VerNeeds   []VerNeed
@@ -199,7 +204,7 @@ func (f *file) info() (*Info, error) {
 	if info.Notes, err = f.notes(); err != nil {
 		return nil, err
 	}
-	info.BuildID = buildID(info.Notes)
+	info.BuildID, info.Arm = buildID(info.Notes), f.armAttributes()
 	if info.Dynamic = f.dyn.present; !info.Dynamic {
 		return info, nil
 	}
