@@ -17,12 +17,32 @@ const ManifestSchema = "nixbundle.manifest/v1"
 // from where, and what was changed. It says nothing about when, where or by whom, so the same plan
 // gives the same manifest.
 type Manifest struct {
-	Schema   string            `json:"schema"`         // ManifestSchema
-	Name     string            `json:"name"`           // the bundle's folder
-	Tool     string            `json:"tool,omitempty"` // what made the bundle, where it wants to be named
-	Programs []ManifestProgram `json:"programs"`       // in the order asked for
-	Entries  []ManifestEntry   `json:"entries"`        // sorted by path; all but the manifest itself
+	Schema   string            `json:"schema"`           // ManifestSchema
+	Name     string            `json:"name"`             // the bundle's folder
+	Tool     string            `json:"tool,omitempty"`   // what made the bundle, where it wants to be named
+	Target   *ManifestTarget   `json:"target,omitempty"` // what it was planned for, where that was named
+	Programs []ManifestProgram `json:"programs"`         // in the order asked for
+	Entries  []ManifestEntry   `json:"entries"`          // sorted by path; all but the manifest itself
 	Accepted []ManifestFinding `json:"acceptedFindings"`
+}
+
+// ManifestTarget is the machine that a bundle was planned for.
+type ManifestTarget struct {
+	Name string `json:"name,omitempty"` // "raspios-bookworm"; "" for a root, whose place says nothing elsewhere
+	Arch string `json:"arch"`           // "arm64", as Debian names it
+	Libc string `json:"libc"`           // its C library: "glibc 2.36"
+}
+
+// newManifestTarget is the record of a port; nil of none.
+func newManifestTarget(p *Port) *ManifestTarget {
+	if p == nil {
+		return nil
+	}
+	t := &ManifestTarget{Name: p.Target, Arch: p.Arch, Libc: p.LibcText()}
+	if p.find != nil {
+		t.Name = ""
+	}
+	return t
 }
 
 // ManifestProgram is one program of a bundle, as [Program] has it.
@@ -73,7 +93,7 @@ const manifestFile = "share/nixbundle/manifest.json"
 // newManifest is the manifest of a plan whose entries were packed as records say.
 func newManifest(p *Plan, records []ManifestEntry, tool string) *Manifest {
 	m := &Manifest{
-		Schema: ManifestSchema, Name: p.Name, Tool: tool, Entries: records,
+		Schema: ManifestSchema, Name: p.Name, Tool: tool, Target: p.Target, Entries: records,
 		Programs: []ManifestProgram{}, Accepted: []ManifestFinding{},
 	}
 	for _, q := range p.Programs {

@@ -17,6 +17,7 @@ type Plan struct {
 	Name     string            // the folder that holds everything, "sensor"
 	Entries  []Entry           // sorted by Path; the manifest is not among them
 	Programs []Program         // in the order asked for
+	Target   *ManifestTarget   // the target that it was planned for; nil where none was named
 	Epoch    int64             // the modification time of every entry, seconds since 1970
 	Accepted []closure.Finding // conflicts that stand in the closure and were allowed
 	Warnings []string          // what is likely a mistake, and what the plan changes beyond edits: set-id bits dropped
@@ -60,6 +61,9 @@ type Options struct {
 	// Interp is how programs find their loader: "" or "auto", "system", "wrapper", or an absolute
 	// path that PT_INTERP becomes.
 	Interp string
+	// Target is the machine that the bundle will run on. Programs for which nothing is asked then use
+	// its own C library, where that has every version that any object asks for. Nil means any.
+	Target *Target
 	// AllowConflicts makes a bundle although the loader will mix up copies; what it will mix up is
 	// recorded in the manifest.
 	AllowConflicts bool
@@ -71,7 +75,7 @@ type Options struct {
 
 // OptionError says that an option makes no sense.
 type OptionError struct {
-	Option string // "interp" or "name"
+	Option string // "interp", "name", "target" or "target-root"
 	Value  string
 	Why    string
 }
@@ -99,15 +103,20 @@ func (e *ConflictError) Hint() string {
 // NewPlan decides everything about the bundle of c. It is a pure function of closure and options:
 // it reads only what the closure's objects say, and writes nothing. It returns a *ConflictError
 // where the loader mixes up copies and that is not allowed, a *closure.NotFoundError where a need
-// has no answer, and a *CollisionError where one tree cannot give every program its own copy.
+// has no answer, a *TargetError where the target's own C library is asked for and will not do, and a
+// *CollisionError where one tree cannot give every program its own copy.
 func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 	p := &Plan{Name: opts.Name, Epoch: cmp.Or(opts.Epoch, 1), closure: c, Apart: apart(c)}
 	if err := p.admit(opts); err != nil {
 		return nil, err
 	}
 	// Beyond this point every need has an answer, and the answers are wanted.
-	starts, err := decideStarts(c, opts.Interp)
+	starts, verdict, err := decideStarts(c, opts)
 	if err != nil {
+		return nil, err
+	}
+	p.Target, p.Warnings = newManifestTarget(verdict.port), append(p.Warnings, verdict.warnings(starts, c)...)
+	if err := p.warnStatic(starts); err != nil {
 		return nil, err
 	}
 	if p.Name == "" {

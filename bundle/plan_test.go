@@ -402,7 +402,7 @@ func TestPlanInterposition(t *testing.T) {
 			"user-1/lib/libuser.so.1":   runPath(user, "inner-1"),
 			"one-1/bin/one":             runPath(program("libouter.so.1", "libuser.so.1"), "outer-1", "user-1"),
 		})
-		p, err := plan(t, root, bundle.Options{Interp: "system"}, "one-1/bin/one")
+		p, err := plan(t, root, bundle.Options{Interp: "wrapper"}, "one-1/bin/one")
 		var conflict *bundle.ConflictError
 		if refused {
 			require.ErrorAs(t, err, &conflict)

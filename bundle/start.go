@@ -64,7 +64,7 @@ func (s *start) packs(o *closure.Object) bool {
 
 // decideStarts chooses the strategy of every program. One that is named twice counts once, and two
 // of one name cannot both have it.
-func decideStarts(c *closure.Closure, interp string) ([]*start, error) {
+func decideStarts(c *closure.Closure, opts Options) ([]*start, *verdict, error) {
 	var starts []*start
 	for _, m := range c.LinkMaps {
 		s := &start{linkMap: m, asked: m.Asked, entry: programEntry(c.StoreDir, m)}
@@ -72,36 +72,58 @@ func decideStarts(c *closure.Closure, interp string) ([]*start, error) {
 			if starts[i].program() == s.program() {
 				continue
 			}
-			return nil, &CollisionError{Path: s.entry, Sources: []string{starts[i].asked, s.asked}}
-		}
-		if err := s.decide(interp); err != nil {
-			return nil, err
+			return nil, nil, &CollisionError{Path: s.entry, Sources: []string{starts[i].asked, s.asked}}
 		}
 		starts = append(starts, s)
 	}
-	return starts, checkInterpPath(starts)
+	v, err := judgeTarget(starts, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range starts {
+		if err := s.decide(opts.Interp, v); err != nil {
+			return nil, nil, err
+		}
+	}
+	return starts, v, checkInterpPath(starts)
 }
 
 // decide chooses how one program starts.
-func (s *start) decide(interp string) error {
-	info := s.program().Info
-	abi := systemInterp(info)
+func (s *start) decide(interp string, v *verdict) error {
+	abi := systemInterp(s.program().Info)
 	switch {
-	case info.Interp == "":
-		s.strategy, s.reason = StrategyNone, "it is static and needs no loader"
-		return nil
+	case !s.dynamic():
+		s.strategy, s.reason = StrategyNone, s.linkage()
 	case interp == string(StrategySystem) || interp == abi:
-		s.strategy, s.interp = StrategySystem, abi
-		s.reason = "asked for: the target's own C library is used"
+		if err := s.decideSystem(abi, v); err != nil {
+			return err
+		}
+	case (interp == "" || interp == Auto) && v.port != nil && len(v.unmet) == 0:
+		s.strategy, s.interp, s.reason = StrategySystem, abi, v.met()
 	case interp == "" || interp == Auto:
 		s.strategy, s.interp = StrategyWrapper, abi
-		s.reason = "it brings its own C library, so the target's may be older"
+		s.reason = "it brings its own C library, " + v.why()
 	case interp == string(StrategyWrapper):
 		s.strategy, s.interp, s.reason = StrategyWrapper, abi, "asked for"
 	case path.IsAbs(interp):
 		s.strategy, s.interp, s.reason = StrategyPath, interp, "asked for: a fixed place"
 	default:
 		return &OptionError{"interp", interp, "it is auto, system, wrapper, or an absolute path"}
+	}
+	if also := s.linkage(); s.dynamic() && also != "" {
+		s.reason += "; " + also
+	}
+	return nil
+}
+
+// decideSystem takes the target's own C library, as asked.
+func (s *start) decideSystem(abi string, v *verdict) error {
+	if len(v.unmet) > 0 {
+		return &TargetError{Port: v.port, Unmet: v.unmet, Fits: v.fits}
+	}
+	s.strategy, s.interp, s.reason = StrategySystem, abi, "asked for: the target's own C library is used"
+	if v.port != nil {
+		s.reason = "asked for: " + v.met()
 	}
 	return nil
 }

@@ -34,6 +34,7 @@ type Port struct {
 
 	libraries map[string][]string // the versions that each library defines, by soname
 	find      func(soname string) *closure.Object
+	symbols   func() (map[string]bool, error) // what the C library of a root exports, by symbolKey
 }
 
 // arch is a kind of machine by Debian's name, with the loaders of its ABI.

@@ -4,20 +4,25 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
 // TargetFromRoot reads what the machine provides that root is the file system of: for each kind of
 // machine whose loader is there, the C library, its version, and, when asked, which libraries that
-// loader finds and what versions they define. name is what messages call the target. Links are followed
+// loader finds and what versions they define. Kernels and processors are those of the distribution that the
+// root says it is, where that is known. name is what messages call the target. Links are followed
 // inside the root.
 func TargetFromRoot(root fs.FS, name string) (*Target, error) {
 	t := &Target{Name: name}
+	like := distributionOf(root)
 	for _, a := range arches {
 		for _, read := range []func(fs.FS, arch) (*Port, error){glibcPort, muslPort} {
 			p, err := read(root, a)
@@ -26,6 +31,7 @@ func TargetFromRoot(root fs.FS, name string) (*Target, error) {
 			}
 			if p != nil {
 				p.Target, p.Arch = name, a.name
+				p.learn(like)
 				t.Ports = append(t.Ports, p)
 			}
 		}
@@ -34,6 +40,46 @@ func TargetFromRoot(root fs.FS, name string) (*Target, error) {
 		return nil, &OptionError{"target-root", name, "no C library is in it: neither " + strings.Join(loaderPaths(), " nor ")}
 	}
 	return t, nil
+}
+
+// distributionOf is the known target that a root says it is; nil when it says nothing known. A 64-bit
+// Raspberry Pi OS says that it is Debian, and has a file of its own beside that.
+func distributionOf(root fs.FS) *Target {
+	const most = 64 << 10
+	f, err := root.Open("usr/lib/os-release")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, most))
+	fields := map[string]string{} // os-release(5)
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		fields[name] = strings.Trim(value, `"'`)
+	}
+	name := fields["ID"] + "-" + fields["VERSION_ID"]
+	if _, err := fs.Stat(root, "etc/rpi-issue"); err == nil || fields["ID"] == "raspbian" {
+		name = "raspios-" + fields["VERSION_CODENAME"]
+	} else if fields["ID"] == "alpine" {
+		name = "alpine"
+	}
+	like, err := ParseTarget(name)
+	if err != nil {
+		return nil
+	}
+	return like
+}
+
+// learn takes from a known target what a root does not hold.
+func (p *Port) learn(like *Target) {
+	if like == nil {
+		return
+	}
+	for _, q := range like.Ports {
+		if q.Arch == p.Arch {
+			p.ISA, p.PageSizes = q.ISA, q.PageSizes
+		}
+	}
 }
 
 // loaderPaths are the places of the loaders that a root is searched for.
@@ -58,11 +104,12 @@ func glibcPort(root fs.FS, a arch) (*Port, error) {
 		}
 		return found[0]
 	}
-	names := knownLibraries()
+	names := append(knownLibraries(), path.Base(a.glibc))
 	found, err := openByLoader(root, a.glibc, names)
 	if err != nil {
 		return nil, err
 	}
+	p.symbols = sync.OnceValues(func() (map[string]bool, error) { return exportedSymbols(found) })
 	for i, o := range found {
 		if o != nil {
 			p.libraries[names[i]] = definedVersions(o.Info)
@@ -119,8 +166,35 @@ func muslPort(root fs.FS, a arch) (*Port, error) {
 		}
 		return nil
 	}
+	p.symbols = sync.OnceValues(func() (map[string]bool, error) { return exportedSymbols([]*closure.Object{loader}) })
 	p.Version, err = libcRelease(loader, muslNumber)
 	return p, err
+}
+
+// exportedSymbols are those that the members of the C library among objects export, by symbolKey.
+func exportedSymbols(objects []*closure.Object) (map[string]bool, error) {
+	there := map[string]bool{}
+	for _, o := range objects {
+		if o == nil || !inLibc(o) {
+			continue
+		}
+		f, err := o.Open()
+		if err != nil {
+			return nil, err
+		}
+		symbols, err := elfpatch.ReadSymbols(f, o.Size)
+		_ = f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", o.Path, err)
+		}
+		for i := range symbols {
+			if s := &symbols[i]; s.Exported() {
+				there[symbolKey(s.Name, s.Version)] = true
+				there[symbolKey(s.Name, "")] = true
+			}
+		}
+	}
+	return there, nil
 }
 
 // readLoader reads the loader at a path; nil where nothing is there.

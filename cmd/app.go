@@ -113,7 +113,7 @@ and names what the dynamic loader will mix up before it ships.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&a.rootDir, "root", "/", "directory that holds nix/store: programs and all files are looked up inside it")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.inspectCommand(), a.bindingsCommand(), a.verifyCommand())
+	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.inspectCommand(), a.bindingsCommand(), a.verifyCommand(), a.targetsCommand())
 	return root
 }
 

@@ -19,6 +19,7 @@ import (
 // bundleFlags are the flags of the verb bundle.
 type bundleFlags struct {
 	plan   bundle.Options
+	target targetFlags
 	output string
 	level  string
 	accept string
@@ -40,7 +41,8 @@ FILE ends in .tar.zst, .tar, or a slash for a folder that NAME appears in; - is 
 The same input gives the same bytes on any machine; SOURCE_DATE_EPOCH sets the time of the entries.
 
 --interp decides how programs find their loader, ld.so:
-  auto      static programs need none; others get a wrapper
+  auto      static programs need none; where --target is named and its C library has every version
+            that any object asks for, system; else a wrapper
   system    the target's own, and its C library: the target's glibc must be new enough
   wrapper   the bundle brings both; bin/NAME is a small sh script that starts the packed loader
   /a/path   PT_INTERP is that path, for a bundle with a fixed place, say /opt/sensor/lib/ld-linux-aarch64.so.1
@@ -55,6 +57,7 @@ The same input gives the same bytes on any machine; SOURCE_DATE_EPOCH sets the t
 	f.StringVarP(&flags.output, "output", "o", "", "what to write: FILE.tar.zst, FILE.tar, FOLDER/, or - for standard output (default NAME.tar.zst)")
 	f.StringVar(&flags.plan.Name, "name", "", "folder inside the archive (default the first program's name)")
 	f.StringVar(&flags.plan.Interp, "interp", bundle.Auto, "how programs find their loader: auto, system, wrapper, or an absolute path")
+	flags.target.add(c)
 	f.StringVar(&flags.level, "level", "default", "compression: "+strings.Join(bundle.Levels(), ", "))
 	f.BoolVar(&flags.plan.AllowConflicts, "allow-conflicts", false, "bundle although the loader will mix up copies; the manifest records what")
 	f.StringVar(&flags.accept, "accept", "", "file of accepted conflicts, as the verb conflicts writes it")
@@ -78,6 +81,9 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 		}
 	}
 	if flags.plan.Accept, err = readAccepted(flags.accept); err != nil {
+		return err
+	}
+	if flags.plan.Target, err = flags.target.target(); err != nil {
 		return err
 	}
 	plan, err := a.plan(args, flags.plan)
@@ -227,12 +233,13 @@ func planJSON(plan *bundle.Plan) any {
 		entries = append(entries, j)
 	}
 	return struct {
-		Name     string           `json:"name"`
-		Programs []bundle.Program `json:"programs"`
-		Entries  []entry          `json:"entries"`
-		Accepted any              `json:"acceptedFindings"`
-		Warnings []string         `json:"warnings"`
-	}{plan.Name, plan.Programs, entries, acceptedJSON(plan.Accepted), append([]string{}, plan.Warnings...)}
+		Name     string                 `json:"name"`
+		Target   *bundle.ManifestTarget `json:"target,omitempty"`
+		Programs []bundle.Program       `json:"programs"`
+		Entries  []entry                `json:"entries"`
+		Accepted any                    `json:"acceptedFindings"`
+		Warnings []string               `json:"warnings"`
+	}{plan.Name, plan.Target, plan.Programs, entries, acceptedJSON(plan.Accepted), append([]string{}, plan.Warnings...)}
 }
 
 func acceptedJSON(findings []closure.Finding) []string {

@@ -86,5 +86,6 @@ func hint(err error) string {
 func isFinding(err error) bool {
 	var missing *closure.NotFoundError
 	var conflict *bundle.ConflictError
-	return errors.As(err, &missing) || errors.As(err, &conflict)
+	var target *bundle.TargetError
+	return errors.As(err, &missing) || errors.As(err, &conflict) || errors.As(err, &target)
 }
