@@ -11,7 +11,7 @@ FUZZTIME ?= 5s
 
 export NIXBUNDLE_STORE ?= $(STORE)
 
-.PHONY: help demo build test test-full unit lint fuzz bench store deps clean
+.PHONY: help demo build test test-full unit lint fuzz bench store stubs deps clean
 
 help:           ## what there is to make
 	@sed -n 's/^\([a-z-]*\): *[a-z .$$()-]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,6 +54,9 @@ bench: build    ## time, memory and size beside what one would use instead, as r
 	testdata/store/make.sh bench
 	go build -o .bin/bench ./testdata/bench
 	.bin/bench $(BIN) $(STORE)
+
+stubs:          ## elfpatch/stub/*.bin, with Debian's cross compilers
+	elfpatch/stub/src/build.sh elfpatch/stub
 
 store:          ## real Nix closures in /nix/store and roots without Nix, in .store (root; minutes, then cached)
 	testdata/store/make.sh

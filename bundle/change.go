@@ -7,7 +7,7 @@ import (
 
 // Change is one thing that an edit changes in a file, from what to what.
 type Change struct {
-	What string `json:"what"` // "interp", "rpath", "runPath", "soname" or "needed"
+	What string `json:"what"` // "interp", "loader", "rpath", "runPath", "soname" or "needed"
 	From string `json:"from"` // "" when it was not there
 	To   string `json:"to"`   // "" when it is removed
 }
@@ -27,6 +27,14 @@ func (e *Entry) Changes() []Change {
 	}
 	if edit.Interp != "" {
 		change("interp", info.Interp, edit.Interp)
+	}
+	if edit.Loader != "" {
+		change("interp", info.Interp, "")
+		was := ""
+		if info.Stub != nil {
+			was = info.Stub.Loader
+		}
+		change("loader", was, edit.Loader)
 	}
 	if edit.Soname != "" {
 		change("soname", info.Soname, edit.Soname)

@@ -64,7 +64,7 @@ const private = "GLIBC_PRIVATE"
 // ask of that, each once: in load order, an object's as its tables have them.
 func (s *start) demands() ([]Demand, error) {
 	program := s.program()
-	loader := Demand{Object: program, Soname: path.Base(program.Info.Interp), loader: true}
+	loader := Demand{Object: program, Soname: path.Base(program.Info.LoaderPath()), loader: true}
 	if s.linkMap.Loader.Kind == closure.LoaderMusl {
 		var err error
 		if interp := s.linkMap.Interp; interp != nil {

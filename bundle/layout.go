@@ -196,8 +196,11 @@ func searches(found, there answers, o *closure.Object) bool {
 // edit is what is changed in an object that goes to folder from.
 func (l *layout) edit(s *start, o *closure.Object, from string) elfpatch.Edit {
 	var e elfpatch.Edit
-	if o.Info.Interp != "" && o == s.program() {
+	if o == s.program() {
 		e.Interp = s.interp
+		if s.strategy == StrategyStub {
+			e.Loader = relative(from, l.loader(s))
+		}
 	}
 	if len(l.needed[o]) > 0 {
 		e.ReplaceNeeded = l.needed[o]
@@ -211,6 +214,12 @@ func (l *layout) edit(s *start, o *closure.Object, from string) elfpatch.Edit {
 		e.RPath = s.ownsLibc()
 	}
 	return e
+}
+
+// loader is where the loader of a program is, by the name that the program has for it.
+func (l *layout) loader(s *start) string {
+	interp := s.linkMap.Interp
+	return path.Join(path.Dir(l.place[interp.Object]), loaderNames(interp)[0])
 }
 
 // wantsRunPath reports whether an object needs a run path in the bundle: it searches for something,

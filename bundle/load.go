@@ -124,7 +124,7 @@ func (v *verifier) tree(s *starting) (*plannedFS, error) {
 			t.add(at, Entry{Mode: e.mode, Object: e.object()})
 		}
 	}
-	if s.loader != nil {
+	if s.loader != nil && s.Strategy != StrategyStub {
 		t.link(s.elf.info.Interp, path.Join(proofDir, s.loader.Path))
 	}
 	return t, t.err

@@ -58,8 +58,8 @@ type Options struct {
 	// Name is the folder inside the archive; "" takes the first program's file name, so that the
 	// bytes do not depend on what the output is called.
 	Name string
-	// Interp is how programs find their loader: "" or "auto", "system", "wrapper", or an absolute
-	// path that PT_INTERP becomes.
+	// Interp is how programs find their loader: "" or "auto", "system", "stub", "wrapper", or an
+	// absolute path that PT_INTERP becomes.
 	Interp string
 	// Target is the machine that the bundle will run on. Programs for which nothing is asked then use
 	// its own C library, where that has every version that any object asks for. Nil means any.
@@ -190,7 +190,7 @@ func refuses(f *closure.Finding) bool {
 // canStart reports whether the kernel can start a file: one that names an interpreter, or a static
 // program.
 func canStart(info *elfpatch.Info) bool {
-	return info.Interp != "" || len(info.Needed) == 0 && info.Soname == "" && info.Entry != 0
+	return info.LoaderPath() != "" || len(info.Needed) == 0 && info.Soname == "" && info.Entry != 0
 }
 
 // MachineError refuses programs of several machines, which nothing runs together.

@@ -112,6 +112,11 @@ func TestPlanPlaces(t *testing.T) {
 	require.Equal(t, "$ORIGIN/../../lib", got["x/libexec/linux/app"].Edit.RunPath)
 	require.True(t, got["x/libexec/linux/app"].Edit.RPath, "a bundle with its own C library is found before LD_LIBRARY_PATH")
 
+	got = mustPlan(t, root, bundle.Options{}, "app-1.0/bin/linux/app")
+	require.Equal(t, "../../lib/ld-linux-x86-64.so.2", got["app/bin/linux/app"].Edit.Loader)
+	require.True(t, got["app/bin/linux/app"].Edit.RPath)
+	require.Contains(t, got, "app/lib/libc.so.6")
+
 	got = mustPlan(t, root, bundle.Options{Interp: "/opt/app/lib/ld-linux-x86-64.so.2"}, "app-1.0/bin/linux/app")
 	require.Equal(t, "/opt/app/lib/ld-linux-x86-64.so.2", got["app/bin/linux/app"].Edit.Interp)
 	require.Contains(t, got, "app/lib/ld-linux-x86-64.so.2")
@@ -126,7 +131,7 @@ func TestPlanCollision(t *testing.T) {
 		"one-1/bin/one":       runPath(program("libx.so.1"), "x-1.0"),
 		"two-1/bin/two":       runPath(program("liby.so.1"), "y-1.0"),
 	})
-	for _, interp := range []string{"system", "wrapper"} {
+	for _, interp := range []string{"system", "stub", "wrapper"} {
 		got := mustPlan(t, root, bundle.Options{Interp: interp}, "one-1/bin/one", "two-1/bin/two")
 		require.Contains(t, got, "one/lib/libx.so.1")
 		require.Contains(t, got, "one/lib/"+own("x-2.0")+"/libx.so.1")
@@ -240,9 +245,12 @@ func TestPlanInterpPath(t *testing.T) {
 	_, err := plan(t, root, opts, "one-1/bin/one", "two-1/bin/two")
 	require.ErrorAs(t, err, &option)
 
-	// Behind launchers each has its own.
-	got := mustPlan(t, root, bundle.Options{}, "one-1/bin/one", "two-1/bin/two")
+	// With its own loader behind a launcher or a stub, each works.
+	got := mustPlan(t, root, bundle.Options{Interp: "wrapper"}, "one-1/bin/one", "two-1/bin/two")
 	require.Contains(t, string(got["one/bin/two"].Data), "'lib/"+own("glibc-2.41")+"/ld-linux-x86-64.so.2'")
+	got = mustPlan(t, root, bundle.Options{}, "one-1/bin/one", "two-1/bin/two")
+	require.Equal(t, "../lib/ld-linux-x86-64.so.2", got["one/bin/one"].Edit.Loader)
+	require.Equal(t, "../lib/"+own("glibc-2.41")+"/ld-linux-x86-64.so.2", got["one/bin/two"].Edit.Loader)
 }
 
 // A library is no program, though no interpreter stands in it either.
@@ -256,7 +264,7 @@ func TestPlanLibrary(t *testing.T) {
 // A program that is named twice is one; what a wrapper hides has its own name again.
 func TestPlanNames(t *testing.T) {
 	root := storeTree(t, map[string]elftest.File{"one-1/bin/.one-wrapped_": program()})
-	got := mustPlan(t, root, bundle.Options{}, "one-1/bin/.one-wrapped_", "one-1/bin/.one-wrapped_")
+	got := mustPlan(t, root, bundle.Options{Interp: "wrapper"}, "one-1/bin/.one-wrapped_", "one-1/bin/.one-wrapped_")
 	require.Contains(t, got, "one/bin/one")
 	require.Contains(t, got, "one/libexec/one")
 }
@@ -368,11 +376,11 @@ func TestProveRefuses(t *testing.T) {
 		"x-1/lib/libx.so.1": lib("libx.so.1"),
 		"one-1/bin/one":     runPath(program("libx.so.1"), "x-1"),
 	})
-	for _, interp := range []string{"system", "wrapper"} {
+	for _, interp := range []string{"system", "stub", "wrapper"} {
 		p, err := plan(t, root, bundle.Options{Interp: interp}, "one-1/bin/one")
 		require.NoError(t, err)
 		for i := range p.Entries {
-			if p.Entries[i].Edit.Interp != "" {
+			if p.Entries[i].Edit.Interp+p.Entries[i].Edit.Loader != "" {
 				p.Entries[i].Edit.RunPath = "$ORIGIN/../elsewhere"
 			}
 		}

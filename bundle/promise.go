@@ -60,10 +60,13 @@ func (v *verifier) check(s *starting) (why string) {
 	switch {
 	case direct && s.entry != s.elf:
 		return s.Entry + " is not its ELF file"
-	case s.Strategy == StrategyNone && (info.Interp != "" || len(info.Needed) > 0):
-		return fmt.Sprintf("it is not static: it asks for the loader %q", clip(info.Interp))
+	case s.Strategy == StrategyNone && (info.LoaderPath() != "" || len(info.Needed) > 0):
+		return fmt.Sprintf("it is not static: it asks for the loader %q", clip(info.LoaderPath()))
 	case s.Strategy == StrategyNone:
 		return ""
+	case s.Strategy == StrategyStub && info.Stub == nil:
+		return "it has no start stub"
+	case s.Strategy == StrategyStub:
 	case info.Interp == "":
 		return "it asks for no loader"
 	case s.Strategy == StrategySystem || s.Strategy == StrategyWrapper:
@@ -85,7 +88,10 @@ func (v *verifier) check(s *starting) (why string) {
 // checkLoader finds the loader that the bundle brings for a program.
 func (v *verifier) checkLoader(s *starting) (why string) {
 	at := path.Join(v.manifest.Name, libDir, path.Base(s.elf.info.Interp))
-	if s.Strategy == StrategyWrapper {
+	switch s.Strategy {
+	case StrategyStub:
+		at = path.Join(path.Dir(s.elf.Path), s.elf.info.Stub.Loader)
+	case StrategyWrapper:
 		if at = v.launched(s.entry); at == "" {
 			return s.Entry + " is not the launcher that nixbundle writes"
 		}

@@ -79,7 +79,7 @@ func (p *Plan) proofTree(s *start) (*plannedFS, error) {
 			t.link(soname, file)
 		}
 	}
-	if interp := s.linkMap.Interp; interp != nil {
+	if interp := s.linkMap.Interp; interp != nil && s.interp != "" {
 		if at := p.sigma(s, interp.Object); at != s.interp {
 			t.link(s.interp, at)
 		}

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -18,6 +19,7 @@ type Strategy string
 const (
 	StrategyNone    Strategy = "none"    // a static program needs no loader
 	StrategySystem  Strategy = "system"  // PT_INTERP is the ABI's path; the target's C library is used
+	StrategyStub    Strategy = "stub"    // code in the program starts the packed ld.so
 	StrategyWrapper Strategy = "wrapper" // a launcher in sh starts the packed ld.so
 	StrategyPath    Strategy = "path"    // PT_INTERP is a path that the user named
 )
@@ -31,7 +33,7 @@ type start struct {
 	linkMap  *closure.LinkMap
 	strategy Strategy
 	reason   string
-	interp   string // what PT_INTERP becomes; "" for a static program
+	interp   string // what PT_INTERP becomes; "" where there is none
 	asked    string // the program as the user named it
 	entry    string // "bin/sensor"
 }
@@ -50,7 +52,7 @@ func (s *start) elfPath() string {
 // ownsLibc reports whether the bundle brings this program's C library. It is never split: all of
 // it, or none of it.
 func (s *start) ownsLibc() bool {
-	return s.strategy == StrategyWrapper || s.strategy == StrategyPath
+	return s.strategy == StrategyStub || s.strategy == StrategyWrapper || s.strategy == StrategyPath
 }
 
 // packs reports whether the bundle brings an object for this program.
@@ -101,14 +103,20 @@ func (s *start) decide(interp string, v *verdict) error {
 	case (interp == "" || interp == Auto) && v.port != nil && len(v.unmet) == 0:
 		s.strategy, s.interp, s.reason = StrategySystem, abi, v.met()
 	case interp == "" || interp == Auto:
-		s.strategy, s.interp = StrategyWrapper, abi
-		s.reason = "it brings its own C library, " + v.why()
+		if err := s.bringLibc(abi, v); err != nil {
+			return err
+		}
+	case interp == string(StrategyStub):
+		s.strategy, s.reason = StrategyStub, "asked for"
+		if err := s.tryStub(); err != nil {
+			return err
+		}
 	case interp == string(StrategyWrapper):
 		s.strategy, s.interp, s.reason = StrategyWrapper, abi, "asked for"
 	case path.IsAbs(interp):
 		s.strategy, s.interp, s.reason = StrategyPath, interp, "asked for: a fixed place"
 	default:
-		return &OptionError{"interp", interp, "it is auto, system, wrapper, or an absolute path"}
+		return &OptionError{"interp", interp, "it is auto, system, stub, wrapper, or an absolute path"}
 	}
 	if also := s.linkage(); s.dynamic() && also != "" {
 		s.reason += "; " + also
@@ -126,6 +134,35 @@ func (s *start) decideSystem(abi string, v *verdict) error {
 		s.reason = "asked for: " + v.met()
 	}
 	return nil
+}
+
+// bringLibc starts a program with its own C library: by a stub, or by a launcher where no stub can
+// be put into the program.
+func (s *start) bringLibc(abi string, v *verdict) error {
+	s.reason = "it brings its own C library, " + v.why()
+	err := s.tryStub()
+	switch {
+	case err == nil:
+		s.strategy = StrategyStub
+	case errors.Is(err, elfpatch.ErrUnsupported):
+		s.strategy, s.interp = StrategyWrapper, abi
+		s.reason += "; no start stub: " + strings.TrimPrefix(err.Error(), elfpatch.ErrUnsupported.Error()+": ")
+	default:
+		return err
+	}
+	return nil
+}
+
+// tryStub says why a program cannot have a start stub. Only the file itself can tell.
+func (s *start) tryStub() error {
+	o := s.program()
+	f, err := o.Open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = elfpatch.Apply(f, o.Size, elfpatch.Edit{Loader: "../lib/" + path.Base(o.Interp())})
+	return err
 }
 
 // checkInterpPath refuses a path for PT_INTERP at which the bundle's loader cannot be: one path is one
@@ -190,7 +227,7 @@ func systemInterp(info *elfpatch.Info) string {
 	if abi := closure.ABIInterp(info); abi != "" && !isMusl(info) {
 		dir = path.Dir(abi)
 	}
-	return path.Join(dir, path.Base(info.Interp))
+	return path.Join(dir, path.Base(info.LoaderPath()))
 }
 
 // launcher is the text of a wrapper's launcher. It finds itself through any number of links, to
@@ -230,14 +267,16 @@ func olderThan(v [2]int, major, minor int) bool {
 	return v[0] < major || v[0] == major && v[1] < minor
 }
 
-// isMusl reports whether a program asks for musl's loader.
-func isMusl(info *elfpatch.Info) bool { return strings.HasPrefix(path.Base(info.Interp), "ld-musl-") }
+// isMusl reports whether a program starts by musl's loader.
+func isMusl(info *elfpatch.Info) bool {
+	return strings.HasPrefix(path.Base(info.LoaderPath()), "ld-musl-")
+}
 
 // muslPathFile is the file that musl reads for its system directories: <P>/etc/ld-musl-ARCH.path,
 // P being two levels above the loader. An empty one means none; without it the target's own /lib
 // would be searched, with no look at the machine (musl ldso/dynlink.c: load_library).
 func muslPathFile(info *elfpatch.Info) string {
-	return path.Join("etc", strings.TrimSuffix(path.Base(info.Interp), ".so.1")+".path")
+	return path.Join("etc", strings.TrimSuffix(path.Base(info.LoaderPath()), ".so.1")+".path")
 }
 
 // executable is the mode bits that a loader needs to be started by a launcher.

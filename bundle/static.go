@@ -10,15 +10,15 @@ import (
 
 // dynamic reports whether a program has a loader: PT_INTERP, and not DT_NEEDED, is what decides
 // (fs/binfmt_elf.c: load_elf_binary).
-func (s *start) dynamic() bool { return s.program().Info.Interp != "" }
+func (s *start) dynamic() bool { return s.program().Info.LoaderPath() != "" }
 
 // linkage says what a program is that needs no library, for the reader: static, or not quite.
 func (s *start) linkage() string {
 	info := s.program().Info
 	switch {
-	case info.Interp != "" && len(info.Needed) == 0:
+	case s.dynamic() && len(info.Needed) == 0:
 		return "it needs no library, but is not static: it names a loader (PT_INTERP), which starts it"
-	case info.Interp != "":
+	case s.dynamic():
 		return ""
 	case info.Dynamic:
 		return "it is static (position-independent) and needs no loader"

@@ -38,7 +38,7 @@ func zstdOf(t testing.TB, data []byte) []byte {
 
 // TestVerifySound: what Create writes has no finding, however it is stored.
 func TestVerifySound(t *testing.T) {
-	for _, interp := range []string{"wrapper", "system", "/opt/sensor/lib/ld-linux-aarch64.so.1"} {
+	for _, interp := range []string{"stub", "wrapper", "system", "/opt/sensor/lib/ld-linux-aarch64.so.1"} {
 		p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{Interp: interp})
 		plain := pack(t, p, bundle.PackOptions{Format: bundle.FormatTar})
 		dir := t.TempDir()

@@ -35,7 +35,7 @@ func (c *Closure) MissingNeeds() []MissingNeed {
 func missingIn(m *LinkMap) []MissingNeed {
 	program := m.Program()
 	var all []MissingNeed
-	if interp := program.Object.Info.Interp; interp != "" && m.Interp == nil {
+	if interp := program.Object.Interp(); interp != "" && m.Interp == nil {
 		why := "no such file"
 		if !strings.HasPrefix(interp, "/") {
 			why = "relative to the current directory"

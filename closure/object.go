@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
@@ -35,6 +36,15 @@ func (o *objects) object(n *node) (*Object, error) {
 		n.object, n.openErr = o.read(n)
 	}
 	return n.object, n.openErr
+}
+
+// Interp is the path of the loader that starts a program: PT_INTERP, or what its start stub finds,
+// as package stub does; "" where there is none.
+func (o *Object) Interp() string {
+	if o.Info.Stub != nil {
+		return path.Join(path.Dir(o.Path), o.Info.Stub.Loader)
+	}
+	return o.Info.Interp
 }
 
 func (o *objects) read(n *node) (*Object, error) {

@@ -12,7 +12,7 @@ import (
 func (p *process) start() bool {
 	program := p.m.Program()
 	info := program.Object.Info
-	interp := info.Interp
+	interp := program.Object.Interp()
 	if interp == "" {
 		if interp = libraryInterp(info); interp == "" {
 			return false

@@ -51,7 +51,7 @@ func missingVersion(f *VersionFault, versions []string) Finding {
 // have defined is no finding of its own; a library that is looked at alone may count on its user.
 func (j *judge) missingSymbols() error {
 	lacking := slices.ContainsFunc(j.m.Needs, func(n *Need) bool { return n.To == nil })
-	if j.bindings == nil || lacking || j.m.Program().Object.Info.Interp == "" {
+	if j.bindings == nil || lacking || j.m.Program().Object.Interp() == "" {
 		return nil
 	}
 	for _, o := range j.bindings.objects {

@@ -42,8 +42,10 @@ The same input gives the same bytes on any machine; SOURCE_DATE_EPOCH sets the t
 
 --interp decides how programs find their loader, ld.so:
   auto      static programs need none; where --target is named and its C library has every version
-            that any object asks for, system; else a wrapper
+            that any object asks for, system; else a stub, or a wrapper where no stub can be put in
   system    the target's own, and its C library: the target's glibc must be new enough
+  stub      the bundle brings both; a small piece of code in the program starts the packed loader,
+            so /proc/self/exe, the process's name and debuggers see the program itself
   wrapper   the bundle brings both; bin/NAME is a small sh script that starts the packed loader
   /a/path   PT_INTERP is that path, for a bundle with a fixed place, say /opt/sensor/lib/ld-linux-aarch64.so.1
 ` + exitHelp,
@@ -56,7 +58,7 @@ The same input gives the same bytes on any machine; SOURCE_DATE_EPOCH sets the t
 	f := c.Flags()
 	f.StringVarP(&flags.output, "output", "o", "", "what to write: FILE.tar.zst, FILE.tar, FOLDER/, or - for standard output (default NAME.tar.zst)")
 	f.StringVar(&flags.plan.Name, "name", "", "folder inside the archive (default the first program's name)")
-	f.StringVar(&flags.plan.Interp, "interp", bundle.Auto, "how programs find their loader: auto, system, wrapper, or an absolute path")
+	f.StringVar(&flags.plan.Interp, "interp", bundle.Auto, "how programs find their loader: auto, system, stub, wrapper, or an absolute path")
 	flags.target.add(c)
 	f.StringVar(&flags.level, "level", "default", "compression: "+strings.Join(bundle.Levels(), ", "))
 	f.BoolVar(&flags.plan.AllowConflicts, "allow-conflicts", false, "bundle although the loader will mix up copies; the manifest records what")

@@ -103,6 +103,10 @@ func printELF(w io.Writer, i *elfpatch.Info) {
 	}
 	fact("type", fmt.Sprintf("%s, %s, %s, %s", i.Type, i.Machine, i.Class, i.Data))
 	fact("interp", i.Interp)
+	if i.Stub != nil {
+		fact("loader", i.Stub.Loader+" (relative to the program, by a start stub)")
+		fact("entry", fmt.Sprintf("%#x (behind the stub)", i.Stub.Entry))
+	}
 	fact("soname", i.Soname)
 	for _, n := range i.Needed {
 		fact("needed", n)
@@ -159,12 +163,17 @@ func elfJSON(i *elfpatch.Info, defects []*elfpatch.FormatError) any {
 		}
 		return nil
 	}
+	loader := ""
+	if i.Stub != nil {
+		loader = i.Stub.Loader
+	}
 	return struct {
 		Type     string   `json:"type"`
 		Machine  string   `json:"machine"`
 		Class    string   `json:"class"`
 		Data     string   `json:"data"`
 		Interp   string   `json:"interp,omitempty"`
+		Loader   string   `json:"loader,omitempty"` // relative to the program, of a start stub
 		Soname   string   `json:"soname,omitempty"`
 		Needed   []string `json:"needed"`
 		RPath    *string  `json:"rpath,omitempty"`
@@ -174,7 +183,7 @@ func elfJSON(i *elfpatch.Info, defects []*elfpatch.FormatError) any {
 		Align    uint64   `json:"align"`
 		Defects  []string `json:"defects"`
 	}{
-		i.Type.String(), i.Machine.String(), i.Class.String(), i.Data.String(), i.Interp, i.Soname,
+		i.Type.String(), i.Machine.String(), i.Class.String(), i.Data.String(), i.Interp, loader, i.Soname,
 		append([]string{}, i.Needed...), optional(i.HasRPath, i.RPath), optional(i.HasRunPath, i.RunPath),
 		needs, hex.EncodeToString(i.BuildID), i.MaxAlign(), wrong,
 	}

@@ -106,7 +106,7 @@ type needJSON struct {
 func linkMapsJSON(c *closure.Closure) any {
 	list := make([]linkMapJSON, 0, len(c.LinkMaps))
 	for _, m := range c.LinkMaps {
-		j := linkMapJSON{Program: m.Asked, Interp: m.Program().Object.Info.Interp, Loaded: []loadedJSON{}, Needs: []needJSON{}}
+		j := linkMapJSON{Program: m.Asked, Interp: m.Program().Object.Interp(), Loaded: []loadedJSON{}, Needs: []needJSON{}}
 		for _, l := range m.Loaded {
 			j.Loaded = append(j.Loaded, loadedJSON{l.Path, l.Object.Path})
 		}

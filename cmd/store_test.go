@@ -44,15 +44,15 @@ type storeProgram struct {
 const model = "/tmp/nixbundle-face.onnx"
 
 var storePrograms = []storeProgram{
-	{"sensor-plain", "bin/sensor", "bookworm-arm64", []string{"system", "wrapper"}, []string{model}, "sensor: OK"},
-	{"sensor-fixed", "bin/sensor", "bookworm-arm64", []string{"system", "wrapper"}, []string{model, "x"}, "profile round trip: 3"},
-	{"sensor-twoprogs", "bin/sensor", "bookworm-arm64", []string{"system", "wrapper"}, []string{model}, "sensor: OK"},
-	{"sensor-twoprogs", "bin/tfprof", "bookworm-arm64", []string{"system", "wrapper"}, nil, "profile round trip 3"},
-	{"armhf-sqlite3", "bin/sqlite3", "bookworm-armhf", []string{"system", "wrapper"}, []string{":memory:", "select 6*7"}, "42"},
-	{"misc-ioc", "bin/linux-aarch64/opcuaIoc", "bookworm-arm64", []string{"system", "wrapper"}, nil, "ioc: linux-aarch64"},
-	{"misc-ioc", "bin/linux-x86_64/opcuaIoc", "bookworm-arm64", []string{"wrapper"}, nil, "ioc: linux-x86_64"},
-	{"misc-wrongArchFirst", "bin/greet", "bookworm-arm64", []string{"system", "wrapper"}, []string{"x"}, "zlib=1.2.13"},
-	{"misc-muslHello", "bin/musl-hello", "bookworm-arm64", []string{"wrapper"}, nil, "built against musl"},
+	{"sensor-plain", "bin/sensor", "bookworm-arm64", []string{"system", "stub", "wrapper"}, []string{model}, "sensor: OK"},
+	{"sensor-fixed", "bin/sensor", "bookworm-arm64", []string{"system", "stub", "wrapper"}, []string{model, "x"}, "profile round trip: 3"},
+	{"sensor-twoprogs", "bin/sensor", "bookworm-arm64", []string{"system", "stub", "wrapper"}, []string{model}, "sensor: OK"},
+	{"sensor-twoprogs", "bin/tfprof", "bookworm-arm64", []string{"system", "stub", "wrapper"}, nil, "profile round trip 3"},
+	{"armhf-sqlite3", "bin/sqlite3", "bookworm-armhf", []string{"system", "stub", "wrapper"}, []string{":memory:", "select 6*7"}, "42"},
+	{"misc-ioc", "bin/linux-aarch64/opcuaIoc", "bookworm-arm64", []string{"system", "stub", "wrapper"}, nil, "ioc: linux-aarch64"},
+	{"misc-ioc", "bin/linux-x86_64/opcuaIoc", "bookworm-arm64", []string{"stub", "wrapper"}, nil, "ioc: linux-x86_64"},
+	{"misc-wrongArchFirst", "bin/greet", "bookworm-arm64", []string{"system", "stub", "wrapper"}, []string{"x"}, "zlib=1.2.13"},
+	{"misc-muslHello", "bin/musl-hello", "bookworm-arm64", []string{"stub", "wrapper"}, nil, "built against musl"},
 	{"misc-static", "bin/static-glibc", "bookworm-arm64", []string{"auto"}, nil, "static: ok"},
 	{"misc-static", "bin/static-pie", "bookworm-arm64", []string{"auto"}, nil, "static: ok"},
 	{"misc-static", "bin/static-musl", "bookworm-arm64", []string{"auto"}, nil, "static: ok"},
@@ -93,7 +93,7 @@ func TestTwoProgramsOneBundle(t *testing.T) {
 	stdout, stderr, status := run("conflicts", bin+"/sensor", bin+"/tfprof")
 	require.Zero(t, status, stderr)
 	require.Empty(t, stdout)
-	for _, interp := range []string{"system", "wrapper"} {
+	for _, interp := range []string{"system", "stub", "wrapper"} {
 		at := unpack(t, root, "--interp", interp, bin+"/sensor", bin+"/tfprof")
 		got, status := runIn(t, root, at+"/sensor/bin/sensor", model)
 		require.Zero(t, status, got)

@@ -116,9 +116,9 @@ func (p *patch) refuseTrailer() error {
 // ownSegment returns the index of the segment that an earlier edit appended, or -1: the last one,
 // read-only, and holding nothing but tables that can move.
 func (p *patch) ownSegment() int {
-	last := -1
+	last, stub := -1, p.stubSegment()
 	for i, s := range p.file.segments {
-		if s.Type == elf.PT_LOAD {
+		if s.Type == elf.PT_LOAD && i != stub {
 			last = i
 		}
 	}
@@ -148,7 +148,7 @@ func (p *patch) inside(from, to offset) []*block {
 	if b := p.stringBlock(); b.old.size() > 0 {
 		all = append(all, b)
 	}
-	if p.segment(elf.PT_INTERP) != nil {
+	if p.segment(elf.PT_INTERP) != nil && !p.wantsStub() {
 		all = append(all, p.interpBlock())
 	}
 	all = slices.DeleteFunc(all, func(b *block) bool { return b.old.from < from || b.old.to > to })

@@ -87,9 +87,16 @@ func (p *patch) plan() error {
 	if err != nil {
 		return err
 	}
-	p.placeInterp()
+	if p.wantsStub() && p.in.Stub == nil {
+		p.vacateInterp()
+	} else {
+		p.placeInterp()
+	}
 	p.placeStrings(strings)
 	if err := p.placeBlocks(); err != nil {
+		return err
+	}
+	if err := p.placeStub(); err != nil {
 		return err
 	}
 	p.writeDynamic(strings)
@@ -109,8 +116,11 @@ func (p *patch) refuse() error {
 	if p.in.Interp == "" && p.want.Interp != "" {
 		return unsupported("the file has no PT_INTERP, so it is no program with a loader")
 	}
+	if err := p.refuseStub(); err != nil {
+		return err
+	}
 	dynamic := *p.want
-	dynamic.Interp = p.in.Interp
+	dynamic.Interp, dynamic.Stub = p.in.Interp, p.in.Stub
 	if differs(p.in, &dynamic) == "" {
 		return nil
 	}
@@ -128,7 +138,7 @@ func (p *patch) refuse() error {
 // code that asserts there is no DT_RPATH or DT_RUNPATH (glibc elf/get-dynamic-info.h:
 // elf_get_dynamic_info).
 func (p *patch) startsItself() bool {
-	if p.in.Interp != "" || p.entry == 0 || len(p.in.Needed) > 0 {
+	if p.in.Interp != "" || p.in.Stub != nil || p.entry == 0 || len(p.in.Needed) > 0 {
 		return false
 	}
 	_, debug := p.dyn.value(elf.DT_DEBUG)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/nixbundle/nixbundle/elfpatch/stub"
 )
 
 // Edit is the wish; the zero value changes nothing. Names are compared as they stand in the file,
@@ -12,6 +14,9 @@ import (
 type Edit struct {
 	// Interp is the new PT_INTERP; "" keeps it. The kernel takes up to 4095 bytes.
 	Interp string
+	// Loader replaces PT_INTERP by a start stub (package stub), which starts the loader at this path,
+	// relative to the folder of the program: "../lib/ld-linux-aarch64.so.1". "" keeps what is there.
+	Loader string
 	// Soname is the new DT_SONAME; "" keeps it.
 	Soname string
 	// RunPath is the new search list; "" keeps it. It is written as DT_RUNPATH and a DT_RPATH goes,
@@ -40,6 +45,12 @@ const maxWish = maxString
 func (e *Edit) check() error {
 	if e.RunPath != "" && e.RemoveRunPath {
 		return fmt.Errorf("%w: a run path is both set and removed", ErrUnsupported)
+	}
+	if e.Loader != "" && e.Interp != "" {
+		return fmt.Errorf("%w: an interp is both set and replaced by a start stub", ErrUnsupported)
+	}
+	if err := stub.CheckLoader(e.Loader); e.Loader != "" && err != nil {
+		return fmt.Errorf("%w: %v: %q", ErrUnsupported, err, e.Loader)
 	}
 	if len(e.Interp) >= maxInterp {
 		return fmt.Errorf("%w: an interp of %d bytes, the kernel takes %d", ErrUnsupported, len(e.Interp), maxInterp-1)
@@ -70,6 +81,9 @@ func (e *Edit) applied(in *Info) *Info {
 	out := *in
 	if e.Interp != "" {
 		out.Interp = e.Interp
+	}
+	if e.Loader != "" {
+		out.Interp, out.Stub = "", &stub.Note{Loader: e.Loader}
 	}
 	if e.Soname != "" {
 		out.Soname = e.Soname
@@ -156,6 +170,8 @@ func differs(a, b *Info) string {
 	switch {
 	case a.Interp != b.Interp:
 		return "interp"
+	case loaderOf(a.Stub) != loaderOf(b.Stub):
+		return "loader"
 	case a.Soname != b.Soname:
 		return "soname"
 	case a.RPath != b.RPath || a.HasRPath != b.HasRPath:

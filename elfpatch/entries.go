@@ -24,7 +24,7 @@ const dtMIPSRldMapRel = elf.DynTag(0x70000035)
 // when the edit leaves both alone.
 func (p *patch) planDynamic() (*strtab, error) {
 	dynamic := *p.want
-	dynamic.Interp = p.in.Interp
+	dynamic.Interp, dynamic.Stub = p.in.Interp, p.in.Stub
 	if differs(p.in, &dynamic) == "" {
 		return nil, nil
 	}

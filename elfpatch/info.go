@@ -4,6 +4,8 @@ import (
 	"debug/elf"
 	"io"
 	"slices"
+
+	"github.com/nixbundle/nixbundle/elfpatch/stub"
 )
 
 // Info is what one ELF file says of itself to a loader. Strings are as they stand in the file:
@@ -20,6 +22,7 @@ type Info struct {
 
 	Segments []Segment      // all program headers, in file order
 	Interp   string         // PT_INTERP; "" when there is none
+	Stub     *stub.Note     // the start stub that stands for PT_INTERP; nil when there is none
 	BuildID  []byte         // NT_GNU_BUILD_ID; nil when there is none
 	Arm      *ArmAttributes // of a 32-bit Arm file; nil when it has none
 	Notes    []Note         // the notes of all PT_NOTE segments
@@ -84,7 +87,16 @@ func (i *Info) MaxAlign() uint64 {
 // IsPIE reports whether the file is a position-independent executable: ET_DYN that says so with
 // DF_1_PIE, or that asks for an interpreter and has no soname.
 func (i *Info) IsPIE() bool {
-	return i.Type == elf.ET_DYN && (i.DynFlags1&elf.DF_1_PIE != 0 || i.Interp != "" && i.Soname == "")
+	return i.Type == elf.ET_DYN && (i.DynFlags1&elf.DF_1_PIE != 0 || i.LoaderPath() != "" && i.Soname == "")
+}
+
+// LoaderPath is the path of the loader that a program names: PT_INTERP, or where its start stub
+// finds it, relative to the folder of the program; "" for a file that names none.
+func (i *Info) LoaderPath() string {
+	if i.Stub != nil {
+		return i.Stub.Loader
+	}
+	return i.Interp
 }
 
 // Read reads the facts of the ELF file src of size bytes with a handful of reads; its cost does
@@ -199,6 +211,9 @@ func (f *file) info() (*Info, error) {
 	}
 	var err error
 	if info.Interp, err = f.interp(); err != nil {
+		return nil, err
+	}
+	if info.Stub, err = f.stub(); err != nil {
 		return nil, err
 	}
 	if info.Notes, err = f.notes(); err != nil {

@@ -107,7 +107,7 @@ func (f *file) checkLoad(s, last Segment) error {
 // earlier edit appended is this package's own.
 func (p *patch) checkKept(f *file) error {
 	for i, s := range p.file.segments {
-		if s.Type != elf.PT_LOAD || i == p.own {
+		if s.Type != elf.PT_LOAD || i == p.own || i == p.stubSegment() {
 			continue
 		}
 		kept := false

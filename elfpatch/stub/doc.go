@@ -1,0 +1,20 @@
+// Package stub holds the code that lets a program find its own loader (ld.so): one piece of
+// position-independent bytes for each machine, and the note that stands before it in a program.
+//
+// A program with a stub has no PT_INTERP. The kernel enters the stub, which stands in a segment of
+// its own, as the program's entry; the stub reads /proc/self/exe, maps the loader that stands at a
+// path relative to the program, tells it of the program in the auxiliary vector and enters it. The
+// process is otherwise as the kernel made it: /proc/self/exe, its name, argv, the vDSO, the stack and
+// the heap are the program's, and .dynamic is used where it is, so debuggers see everything.
+//
+// What stands against a start is one line on standard error and the exit status 127, the shell's for
+// a program that cannot be started: no /proc, a program in memory (memfd), set-id bits or file
+// capabilities (AT_SECURE), a loader that is missing, for another machine, or not aligned for the
+// kernel's pages.
+//
+// A stub also starts a program that a loader runs as its argument (ld.so PROGRAM): it steps aside.
+//
+// The sources are in src; make stubs builds the bytes with Debian's cross compilers.
+//
+// It neither places a stub in a program, which package elfpatch does, nor looks for loaders.
+package stub
