@@ -43,6 +43,7 @@ func (v *verifier) promise(p ManifestProgram) *starting {
 		v.cannotStart(s, why)
 		return nil
 	}
+	v.result.ELFs[p.Entry] = s.elf.info
 	return s
 }
 

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
 // The kinds of findings that a bundle has beside those of a closure.
@@ -23,6 +24,7 @@ const (
 	KindStart     closure.Kind = "start"          // a program does not start as its strategy promises
 	KindStorePath closure.Kind = "store-path"     // what the loader reads names the Nix store
 	KindLeaves    closure.Kind = "outside-bundle" // what the loader reads leads out of the bundle
+	KindRun       closure.Kind = "run"            // a program that was run did not end well
 )
 
 // VerifyOptions say what a bundle is verified for; the zero value is right.
@@ -37,6 +39,8 @@ type Verification struct {
 	Manifest *Manifest         // nil where none can be read
 	Findings []closure.Finding // sorted; empty when all is well
 	Accepted []closure.Finding // those that the manifest records as allowed
+
+	ELFs map[string]*elfpatch.Info // of each program that starts as promised, by its entry
 
 	Entries    int   // files, folders and links, the manifest among them
 	Bytes      int64 // of files
@@ -65,7 +69,7 @@ func (v *Verification) Broken() bool {
 // finding. An error is a file that cannot be read or that is no bundle ([ErrNotBundle]), or
 // that of ctx.
 func Verify(ctx context.Context, name string, opts VerifyOptions) (*Verification, error) {
-	v := &verifier{ctx: ctx, opts: opts, result: &Verification{}}
+	v := &verifier{ctx: ctx, opts: opts, result: &Verification{ELFs: map[string]*elfpatch.Info{}}}
 	archive, err := Open(name)
 	if err != nil {
 		return v.unopened(name, err)

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nixbundle/nixbundle/bundle"
+	"github.com/nixbundle/nixbundle/bundle/trial"
 	"github.com/nixbundle/nixbundle/closure"
 )
 
@@ -34,6 +35,9 @@ type World struct {
 // Run runs one command line and returns its exit status: 0 done, 1 failed, 2 wrong usage,
 // 3 findings. When ctx ends the command stops and leaves nothing half-written.
 func Run(ctx context.Context, w World) int {
+	if len(w.Args) == 3 && w.Args[1] == trial.Verb {
+		return trial.Inside(w.Args[2])
+	}
 	out := bufio.NewWriter(w.Stdout)
 	a := &app{World: w, rawOut: w.Stdout}
 	a.Stdout = out

@@ -4,57 +4,115 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nixbundle/nixbundle/bundle"
+	"github.com/nixbundle/nixbundle/bundle/trial"
+	"github.com/nixbundle/nixbundle/closure"
 )
 
+// verifyFlags are the flags of the verb verify.
+type verifyFlags struct {
+	run      bool
+	program  string
+	root     string
+	pageSize int
+	limit    time.Duration
+}
+
 func (a *app) verifyCommand() *cobra.Command {
+	var flags verifyFlags
 	c := &cobra.Command{
-		Use:   "verify BUNDLE",
+		Use:   "verify BUNDLE [--run [-- ARG...]]",
 		Short: "Prove that a bundle will run, before it ships",
 		Long: `Read a bundle (an archive, or a folder it was unpacked to) and prove that it will run: every entry
 is there once and is what the manifest says, to the last byte, and nothing else; links and what
 the loader reads lead nowhere else; every program starts as its strategy promises; every need, version
 and symbol has its answer. The bundle is not trusted, unpacked or run.
 
-Conflicts that were allowed when the bundle was made are listed and are no findings.
+Conflicts that stood in the programs when the bundle was made are listed and are no findings.
+
+--run runs a program too, if nothing is wrong: in an empty root, or with --target-root in that one,
+which is not changed; without a network; for another machine in qemu-user (qemu-ARCH-static). It takes
+a Linux that lets you make user namespaces, and leaves nothing behind. A program that is started by
+a launcher, or uses the target's own C library, needs a root that has those.
 ` + exitHelp,
-		Example: "  nixbundle verify sensor.tar.zst",
-		Args:    exactlyOne,
-		RunE:    func(c *cobra.Command, args []string) error { return a.verify(c.Context(), args[0]) },
+		Example: "  nixbundle verify sensor.tar.zst\n" +
+			"  nixbundle verify sensor.tar.zst --run --target-root ./bookworm -- --version",
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 || len(args) > 1 && !flags.run {
+				return exactlyOne(c, args)
+			}
+			return a.verify(c.Context(), args[0], args[1:], flags)
+		},
 	}
+	f := c.Flags()
+	f.BoolVar(&flags.run, "run", false, "run the program too, with the arguments behind BUNDLE")
+	f.StringVar(&flags.program, "program", "", "the entry to run, such as sensor/bin/sensor (default the first program)")
+	f.StringVar(&flags.root, "target-root", "", "folder with the root of a machine to run it in")
+	f.IntVar(&flags.pageSize, "page-size", 0, "run it in qemu with pages of so many bytes, such as 16384 for a Pi 5")
+	f.DurationVar(&flags.limit, "time-limit", 0, "end the program after this time, such as 10s (default never)")
 	a.addJSON(c)
 	return c
 }
 
-func (a *app) verify(ctx context.Context, name string) error {
+func (a *app) verify(ctx context.Context, name string, args []string, flags verifyFlags) error {
 	v, err := bundle.Verify(ctx, name, bundle.VerifyOptions{TempDir: os.TempDir()})
 	if err != nil {
 		return err
 	}
+	var result *trial.Result
+	if flags.run && !v.Broken() {
+		if result, err = a.runBundle(ctx, name, args, v, flags); err != nil {
+			return err
+		}
+	}
 	if a.json {
 		err = a.printJSON(verificationJSON(name, v))
 	} else {
-		a.printVerification(name, v)
+		a.printVerification(name, v, result)
 	}
-	if err == nil && v.Broken() {
+	if err == nil && (v.Broken() || result != nil && !result.OK()) {
 		err = errFindings
 	}
 	return err
 }
 
-func (a *app) printVerification(name string, v *bundle.Verification) {
+// runBundle runs a program of a bundle that was proven. What it prints is the answer, but with --json.
+func (a *app) runBundle(ctx context.Context, name string, args []string, v *bundle.Verification, flags verifyFlags) (*trial.Result, error) {
+	out := a.rawOut
+	if a.json {
+		out = a.Stderr
+	}
+	r, err := trial.Run(ctx, name, v, trial.Options{
+		Program: flags.program, Args: args, Root: flags.root, PageSize: flags.pageSize, Limit: flags.limit,
+		Stdin: os.Stdin, Stdout: out, Stderr: a.Stderr, Look: exec.LookPath,
+	})
+	if r != nil && !r.OK() {
+		v.Findings = append(v.Findings, closure.Finding{
+			Kind: bundle.KindRun, Severity: closure.Error, Program: r.Program, Name: r.Program, What: r.Program + " " + r.String(),
+		})
+	}
+	return r, err
+}
+
+func (a *app) printVerification(name string, v *bundle.Verification, r *trial.Result) {
 	printFindings(a.Stdout, v.Findings)
 	if v.Broken() {
 		return
 	}
-	fprintf(a.Stdout, "%s: %s\n", name, strings.Join([]string{
+	fprintf(a.Stdout, "%s: nothing wrong in %s\n", name, strings.Join([]string{
 		count(v.Entries, "entry", "entries"), fmt.Sprintf("%.1f MB", float64(v.Bytes)/1e6), count(v.Programs, "program", "programs"),
 		count(v.Objects, "object", "objects"), count(v.Needs, "need", "needs"), count(v.References, "reference", "references"),
 	}, ", "))
+	if r != nil {
+		fprintf(a.Stdout, "%s: %s %s\n", name, r.Program, r.String())
+	}
 	for _, f := range v.Accepted {
 		fprintf(a.Stdout, "allowed: %s: %s\n", f.Name, f.What)
 	}
