@@ -31,6 +31,7 @@ awk '
     i=index(s," ["); from=substr(s,1,i-1); s=substr(s,i); sub(/^ \[[0-9]+\] to /,"",s); i=index(s," ["); to=substr(s,1,i-1)
     j=index(rest,"\047"); sym=substr(rest,1,j-1); v=substr(rest,j+1); gsub(/[][ \r]/,"",v); if (v=="") v="-"
     if (from ~ /^linux-(vdso|gate)/) next   # the loader looking up its own vDSO pointers
+    if (sym == "__global_pointer$") next    # riscv: the loader sets gp of the program by it
     print from, sym, v, "->", to; next }
   /error: symbol lookup error: / { next }      # LD_DEBUG echo of the line below
   /undefined symbol: / { s=$0; sub(/.*undefined symbol: /,"",s); f=""; if (match(s,/\t\(.*\)$/)) { f=substr(s,RSTART+2,RLENGTH-3); s=substr(s,1,RSTART-1) }

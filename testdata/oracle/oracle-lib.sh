@@ -29,12 +29,20 @@ for ((hops = 0; hops < 40; hops++)); do
 done
 [[ -r $file && -f $file ]] || stop 66 "cannot read $file"
 [[ $(od -An -tx1 -N4 -- "$file" | tr -d ' ') == 7f454c46 ]] || stop 65 "$file: not ELF"
-# Class and machine.  A sysroot is entered with qemu even where this machine could run the
-# program itself: chroot must not see the LD_ variables.
-case $(od -An -tu1 -j4 -N1 -- "$file" | tr -d ' ')/$(od -An -tu2 -j18 -N2 -- "$file" | tr -d ' ') in
-  2/183) qemu="qemu-aarch64-static" ;;
-  1/40) qemu="qemu-arm-static" ;;
-  2/62) qemu=${sysroot:+qemu-x86_64-static} ;;
+# Class, byte order and machine.  In a sysroot qemu runs this machine's programs too: chroot must not
+# see the LD_ variables.
+read -r class data < <(od -An -tu1 -j4 -N2 -- "$file")
+read -r low high < <(od -An -tu1 -j18 -N2 -- "$file")
+[[ $data == 1 ]] && machine=$((high * 256 + low)) || machine=$((low * 256 + high))
+case $class/$data/$machine in
+  2/1/183) qemu="qemu-aarch64-static" ;;
+  1/1/40) qemu="qemu-arm-static" ;;
+  2/1/62) qemu=${sysroot:+qemu-x86_64-static} ;;
+  1/1/3) qemu="qemu-i386-static" ;;
+  2/1/243) qemu="qemu-riscv64-static" ;;
+  2/1/21) qemu="qemu-ppc64le-static" ;;
+  2/2/22) qemu="qemu-s390x-static" ;;
+  2/1/8) qemu="qemu-mips64el-static" ;;
   *) stop 65 "$file: unknown machine" ;;
 esac
 interp=$(readelf -lW -- "$file" 2>/dev/null | sed -n 's/.*program interpreter: \(.*\)\]$/\1/p')

@@ -33,6 +33,9 @@ triplet() {
     amd64) echo x86_64-linux-gnu ;;
     arm64) echo aarch64-linux-gnu ;;
     armhf) echo arm-linux-gnueabihf ;;
+    i386) echo i386-linux-gnu ;;
+    ppc64el) echo powerpc64le-linux-gnu ;;
+    riscv64 | s390x) echo "$1-linux-gnu" ;;
     *) die "unknown Debian architecture $1" ;;
   esac
 }

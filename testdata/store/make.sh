@@ -2,7 +2,7 @@
 # make.sh [full] [bench]: build the real stores and the roots without Nix that the tests
 # use.  See README.md.  Store paths go to /nix/store, everything else to $STORE_DIR
 # (default: .store at the top of the repository).  What is there already is kept.
-#   full   also a bullseye root
+#   full   also a bullseye root, and roots of other machines
 #   bench  also two roots with a program whose closure is large
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -55,6 +55,11 @@ root programs-arm64 bookworm arm64 "${pi[@]}" curl git perl python3 openssh-clie
   systemd smbclient rsync vim-tiny iproute2 iptables sqlite3 tcpdump nano e2fsprogs util-linux mount passwd \
   procps libglib2.0-bin alsa-utils
 [[ -z $full ]] || root bullseye-arm64 bullseye arm64 "${pi[@]}"
+# The other machines whose relocations are known, riscv64 with a newer glibc.
+for a in i386 ppc64el s390x riscv64; do
+  suite=bookworm; [[ $a != riscv64 ]] || suite=trixie
+  [[ -z $full ]] || root "programs-$a" $suite $a "${pi[@]}" curl git perl python3 smbclient bind9-dnsutils gnupg
+done
 # 250 objects, 250 MB.
 [[ -z $bench ]] || root ../bench-root bookworm arm64 "${pi[@]}" gmic
 # The same natively, with what one would use instead.

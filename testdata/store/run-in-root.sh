@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run-in-root.sh ROOT PROGRAM [ARG...]: run PROGRAM, a path inside ROOT, chrooted in ROOT
 # as on the machine that ROOT stands for: /nix of this machine is out of sight, and a
-# program for arm64 or armhf may start others (a shell wrapper, #!).  Its exit status is
+# program for another machine may start others (a shell wrapper, #!).  Its exit status is
 # the program's, 128+N after signal N.  ROOT may be / : then only qemu is added.
 #
 # binfmt_misc is mounted in a private user and mount namespace (Linux 6.7 or newer), so
@@ -28,10 +28,18 @@ if "${private[@]}" mount -t binfmt_misc none /proc/sys/fs/binfmt_misc 2>/dev/nul
     mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
     # :name:M:offset:magic:mask:interpreter:flags.  P keeps argv[0], F opens the emulator
     # now, so that it is found from inside the chroot too.
-    elf() { printf ":%s:M::%s:%s:%s:PF\n" "$1" "$2" "$3" "$4" > /proc/sys/fs/binfmt_misc/register; }
-    mask="\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff"
-    elf aarch64 "\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00" "$mask" /usr/bin/qemu-aarch64-static
-    elf arm     "\\x7fELF\\x01\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x28\\x00" "$mask" /usr/bin/qemu-arm-static
+    elf() { # NAME CLASS-AND-ORDER MACHINE QEMU, MACHINE in the byte order of the file
+      local type=\\x02\\x00 any=\\xfe\\xff
+      [[ $2 != *02 ]] || type=\\x00\\x02 any=\\xff\\xfe
+      local id="\\x7fELF$2\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00$type$3"
+      local mask="\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff$any\\xff\\xff"
+      printf ":%s:M::%s:%s:%s:PF\n" "$1" "$id" "$mask" "/usr/bin/qemu-$4-static" > /proc/sys/fs/binfmt_misc/register
+    }
+    elf aarch64 "\\x02\\x01" "\\xb7\\x00" aarch64
+    elf arm     "\\x01\\x01" "\\x28\\x00" arm
+    elf riscv64 "\\x02\\x01" "\\xf3\\x00" riscv64
+    elf ppc64le "\\x02\\x01" "\\x15\\x00" ppc64le
+    elf s390x   "\\x02\\x02" "\\x00\\x16" s390x
     for d in proc dev; do
       [[ $root == / || ! -d $root/$d ]] || mount --rbind "/$d" "$root/$d"
     done
@@ -45,9 +53,12 @@ fi
 
 # binfmt_misc of the whole machine may have qemu registered, and opened (F), already.
 registered() { grep -qs '^flags:.*F' "/proc/sys/fs/binfmt_misc/qemu-$1"; }
-case $(od -An -tx2 -j18 -N2 -- "$root/$1" | tr -d ' ') in
-  00b7) arch=aarch64 ;;
-  0028) arch=arm ;;
+case $(od -An -tx1 -j18 -N2 -- "$root/$1" | tr -d ' ') in
+  b700) arch=aarch64 ;;
+  2800) arch=arm ;;
+  f300) arch=riscv64 ;;
+  1500) arch=ppc64le ;;
+  0016) arch=s390x ;;
   *) arch= ;;                       # this machine's, or a script
 esac
 if [[ -z $arch ]] || registered $arch; then exec chroot "$root" "$@"; fi
