@@ -136,7 +136,7 @@ func TestBindOpened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(findings) != 1 || findings[0].Kind != closure.KindInterposed || findings[0].Severity != closure.Error {
+	if len(findings) != 2 || findings[1].Severity != closure.Note || findings[0].Kind != closure.KindInterposed || findings[0].Severity != closure.Error {
 		t.Errorf("got %+v", findings)
 	}
 }

@@ -38,6 +38,9 @@ func Example() {
 		return
 	}
 	for _, f := range findings {
+		if f.Severity > closure.Warning {
+			continue
+		}
 		fmt.Println(f.Severity, f.Kind, f.Name)
 		for _, file := range f.Copies {
 			sp, _, _ := closure.ParseStorePath(c.StoreDir, file.Path)

@@ -54,7 +54,16 @@ const (
 	KindRelr         Kind = "relr"            // relocations that the C library does not read
 	KindLibraryPath  Kind = "library-path"    // LD_LIBRARY_PATH replaces libraries
 	KindHostFiles    Kind = "host-files"      // a C library reads files of the machine it runs on
-	KindInterposed   Kind = "interposed"      // references reach another library than the one they were linked with
+	KindRuntimes     Kind = "two-runtimes"    // two of a compiler's runtime libraries in one process
+	KindBuilds       Kind = "two-builds"      // loader and C library are of two builds
+	KindStack        Kind = "executable-stack"
+	KindTextRel      Kind = "text-relocations"
+	KindPlace        Kind = "search-list" // what a run path means is decided where the program is started
+	KindUnusual      Kind = "unusual"     // flags that few files have
+	KindUnderlinked  Kind = "underlinked" // what is used is not needed
+	KindUnused       Kind = "unused-need" // what is needed is not used
+	KindShadow       Kind = "shadowed"    // another file of the name stands further behind
+	KindInterposed   Kind = "interposed"  // references reach another library than the one they were linked with
 )
 
 // Severity of a finding; its order is the order of printing.

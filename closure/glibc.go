@@ -20,6 +20,8 @@ var (
 	notDirGoesOn = change{from: 39}
 	// interpListed: ld.so is on the list even where no need put it there.
 	interpListed = change{from: 41}
+	// stackStays: a library that is opened does not make the stack executable.
+	stackStays = change{from: 41}
 	// exactFirst: of one object, the wanted version of a symbol is taken before its base version.
 	exactFirst = change{from: 42}
 )

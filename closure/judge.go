@@ -10,7 +10,7 @@ import (
 // that of reading a file again.
 func Judge(c *Closure) ([]Finding, error) {
 	var findings []Finding
-	files := comparer{same: map[[2]*Object]bool{}, exports: map[*Object]*exports{}, tables: tables{}}
+	files := comparer{same: map[[2]*Object]bool{}, exports: map[*Object]*exports{}, builds: map[*Object]string{}, tables: tables{}}
 	for _, m := range c.LinkMaps {
 		j := &judge{closure: c, m: m, comparer: &files}
 		for _, judge := range judges {
@@ -39,6 +39,12 @@ var judges = []func(*judge) error{
 	(*judge).passedOver,
 	(*judge).mappedForeign,
 	(*judge).outsideStore,
+	(*judge).loaderBuild,
+	(*judge).shadowed,
+	(*judge).oddPlaces,
+	(*judge).unusual,
+	(*judge).executableStacks,
+	(*judge).textRelocations,
 	(*judge).versionFiles,
 	(*judge).variesByCPU,
 	(*judge).secure,
@@ -46,6 +52,9 @@ var judges = []func(*judge) error{
 	(*judge).missingSymbols,
 	(*judge).copySizes,
 	(*judge).earlyIFuncs,
+	(*judge).twoRuntimes,
+	(*judge).underlinked,
+	(*judge).unused,
 	(*judge).interposed,
 	(*judge).openedBindings,
 }
@@ -64,6 +73,7 @@ type judge struct {
 type comparer struct {
 	same    map[[2]*Object]bool
 	exports map[*Object]*exports
+	builds  map[*Object]string
 	tables  tables
 }
 

@@ -98,6 +98,7 @@ func (w *walker) linkMap(path string) (*LinkMap, error) {
 	if !p.start() {
 		return p.m, nil
 	}
+	p.m.process = p
 	s := &scope{process: p}
 	s.add(program)
 	if err := p.preload(s); err != nil {

@@ -87,5 +87,6 @@ func isFinding(err error) bool {
 	var missing *closure.NotFoundError
 	var conflict *bundle.ConflictError
 	var target *bundle.TargetError
-	return errors.As(err, &missing) || errors.As(err, &conflict) || errors.As(err, &target)
+	var stops *closure.LoadError
+	return errors.As(err, &missing) || errors.As(err, &conflict) || errors.As(err, &target) || errors.As(err, &stops)
 }
