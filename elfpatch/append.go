@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// placeBlocks puts what found no room into one read-only segment at the end of the file. When an
-// earlier edit appended one, it is laid out anew instead.
+// placeBlocks puts what found no room into one read-only segment of its own: in a range of the file
+// between segments that nothing uses, or at the end. When an earlier edit made one, it is laid out
+// anew instead.
 func (p *patch) placeBlocks() error {
 	if len(p.homeless()) == 0 {
 		return nil
@@ -15,6 +16,8 @@ func (p *patch) placeBlocks() error {
 	blocks := p.homeless()
 	if p.own >= 0 {
 		blocks = append(p.ownBlocks(), blocks...)
+		s := p.segs[p.own]
+		p.release(extent{offset(s.Off), offset(s.Off + s.Filesz)})
 	} else {
 		if err := p.freeHeader(); err != nil {
 			return err
@@ -27,7 +30,7 @@ func (p *patch) placeBlocks() error {
 			return nil
 		}
 	}
-	s, err := p.appendedSegment()
+	s, err := p.ownPlace(blocks)
 	if err != nil {
 		return err
 	}
@@ -55,26 +58,41 @@ func (p *patch) homeless() []*block {
 	return slices.DeleteFunc(slices.Clone(p.blocks), func(b *block) bool { return b.placed })
 }
 
-// layTail writes the appended segment: what it covers behind the kept part of the file is the tail.
+// layTail writes the segment: into the file, or what it covers behind the kept part of it is the tail.
 func (p *patch) layTail(s Segment, blocks []*block, places []uint64) {
-	p.img.kept = min(p.size, int64(s.Off))
-	p.img.tail = make([]byte, int64(s.Off+s.Filesz)-p.img.kept)
+	end := int64(s.Off + s.Filesz)
+	if atEnd := int64(s.Off) >= p.size || p.ownAtEnd(); atEnd {
+		p.img.kept = min(p.size, int64(s.Off))
+		p.img.tail = make([]byte, end-p.img.kept)
+	}
 	for i, b := range blocks {
-		copy(p.img.tail[int64(places[i])-p.img.kept:], b.data)
+		if into := int64(places[i]) - p.img.kept; into >= 0 {
+			copy(p.img.tail[into:], b.data)
+		} else {
+			p.img.write(offset(places[i]), b.data)
+		}
 		p.point(b, offset(places[i]), vaddr(s.Vaddr+places[i]-s.Off))
 		b.placed = true
 	}
 }
 
-// appendedSegment says where the segment begins. Its offset is the end of the file; its address is
-// behind all others and congruent to the offset modulo the largest page, so no padding is needed
-// (gABI 5, p_align).
-func (p *patch) appendedSegment() (Segment, error) {
-	if p.own >= 0 && int64(p.segs[p.own].Off+p.segs[p.own].Filesz) == p.size {
+// ownAtEnd reports whether an earlier edit made a segment that ends the file.
+func (p *patch) ownAtEnd() bool {
+	return p.own >= 0 && int64(p.file.segments[p.own].Off+p.file.segments[p.own].Filesz) == p.size
+}
+
+// ownPlace says where the segment begins. Its address is behind all others and congruent to its
+// offset modulo the largest page, so no padding is needed (gABI 5, p_align).
+func (p *patch) ownPlace(blocks []*block) (Segment, error) {
+	if p.ownAtEnd() {
 		return p.segs[p.own], nil
 	}
-	if err := p.refuseTrailer(); err != nil {
-		return Segment{}, err
+	off, ok := p.fileGap(blocks)
+	if !ok {
+		if err := p.refuseTrailer(); err != nil {
+			return Segment{}, err
+		}
+		off = offset(alignUp(uint64(p.size), maxTableAlign))
 	}
 	var top uint64
 	for i, s := range p.segs {
@@ -86,10 +104,34 @@ func (p *patch) appendedSegment() (Segment, error) {
 	if page > maxAlign {
 		return Segment{}, unsupported("the file must grow, and its segments are aligned to %d bytes", page)
 	}
-	s := Segment{Type: elf.PT_LOAD, Flags: elf.PF_R, Off: alignUp(uint64(p.size), 16), Align: page}
+	s := Segment{Type: elf.PT_LOAD, Flags: elf.PF_R, Off: uint64(off), Align: page}
 	s.Vaddr = alignUp(top, page) + s.Off%page
 	s.Paddr = s.Vaddr
 	return s, nil
+}
+
+// fileGap finds the smallest range between segments that nothing uses and that holds the blocks: what
+// the linker left to bring the next segment to its place in a page.
+func (p *patch) fileGap(blocks []*block) (offset, bool) {
+	need := int64(maxTableAlign)
+	for _, b := range blocks {
+		need += b.size() + int64(b.align)
+	}
+	used := slices.Clone(p.used)
+	for i, s := range p.segs {
+		if s.Type == elf.PT_LOAD && i != p.own {
+			used = append(used, extent{offset(s.Off), offset(s.Off + s.Filesz)})
+		}
+	}
+	best, at := extent{}, offset(0)
+	for _, u := range sorted(used) {
+		gap := extent{offset(alignUp(uint64(at), maxTableAlign)), u.from}
+		if gap.size() >= need && (best.size() == 0 || gap.size() < best.size()) && p.unused(gap.from, gap.size()) {
+			best = gap
+		}
+		at = max(at, u.to)
+	}
+	return best.from, best.size() > 0
 }
 
 // maxAlign bounds p_align: no machine has larger pages.

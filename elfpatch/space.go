@@ -74,7 +74,7 @@ func (p *patch) pageAlign() uint64 {
 
 // gaps lists the unused ranges of read-only segment i, in file order. The last one may reach behind
 // the segment's end: to the end of a page that belongs to no other segment, as far as nothing uses
-// the file there. Pages are counted in the largest size, so the segments stay apart on any kernel.
+// the file there.
 // The segment of an earlier edit has none: it is laid out anew as a whole.
 func (p *patch) gaps(i int) []extent {
 	s := p.segs[i]
@@ -105,14 +105,20 @@ func (p *patch) gaps(i int) []extent {
 	return gaps
 }
 
-// reach is how many bytes segment i may have before its last page is another's.
+// reach is how many bytes segment i may have before its last page is another's. Pages are those of
+// the largest size at which the two do not share one already: on larger ones the file cannot run.
 func (p *patch) reach(i int) int64 {
-	s, page := p.segs[i], p.pageAlign()
+	s := p.segs[i]
 	reach := uint64(p.size)
 	for _, o := range p.segs {
-		if o.Type == elf.PT_LOAD && o.Vaddr > s.Vaddr {
-			reach = min(reach, max(o.Vaddr&^(page-1), s.Vaddr)-s.Vaddr)
+		if o.Type != elf.PT_LOAD || o.Vaddr <= s.Vaddr {
+			continue
 		}
+		page := p.pageAlign()
+		for page > max(p.in.MaxAlign(), minPage) && o.Vaddr&^(page-1) < s.Vaddr+s.Memsz {
+			page /= 2
+		}
+		reach = min(reach, max(o.Vaddr&^(page-1), s.Vaddr)-s.Vaddr)
 	}
 	return int64(max(reach, s.Filesz))
 }
