@@ -17,6 +17,7 @@ func (p *patch) placeBlocks() error {
 	if p.own >= 0 {
 		blocks = append(p.ownBlocks(), blocks...)
 		s := p.segs[p.own]
+		p.clear(extent{offset(s.Off), offset(s.Off + s.Filesz)})
 		p.release(extent{offset(s.Off), offset(s.Off + s.Filesz)})
 	} else {
 		if err := p.freeHeader(); err != nil {
@@ -41,6 +42,9 @@ func (p *patch) placeBlocks() error {
 		end = places[i] + uint64(b.size())
 	}
 	s.Filesz, s.Memsz = end-s.Off, end-s.Off
+	if s.Flags = elf.PF_R; slices.ContainsFunc(blocks, func(b *block) bool { return b.written }) {
+		s.Flags |= elf.PF_W
+	}
 	if p.class == elf.ELFCLASS32 && (s.Vaddr+s.Memsz > 1<<32-1 || end > 1<<32-1) || s.Vaddr > 1<<63 {
 		return unsupported("there is no address left behind the last segment")
 	}
@@ -66,13 +70,18 @@ func (p *patch) layTail(s Segment, blocks []*block, places []uint64) {
 		p.img.tail = make([]byte, end-p.img.kept)
 	}
 	for i, b := range blocks {
-		if into := int64(places[i]) - p.img.kept; into >= 0 {
-			copy(p.img.tail[into:], b.data)
-		} else {
-			p.img.write(offset(places[i]), b.data)
-		}
+		p.put(offset(places[i]), b.data)
 		p.point(b, offset(places[i]), vaddr(s.Vaddr+places[i]-s.Off))
 		b.placed = true
+	}
+}
+
+// put writes into the tail, or where the file is kept.
+func (p *patch) put(off offset, b []byte) {
+	if into := int64(off) - p.img.kept; into >= 0 {
+		copy(p.img.tail[into:], b)
+	} else {
+		p.img.write(off, b)
 	}
 }
 
@@ -104,7 +113,7 @@ func (p *patch) ownPlace(blocks []*block) (Segment, error) {
 	if page > maxAlign {
 		return Segment{}, unsupported("the file must grow, and its segments are aligned to %d bytes", page)
 	}
-	s := Segment{Type: elf.PT_LOAD, Flags: elf.PF_R, Off: uint64(off), Align: page}
+	s := Segment{Type: elf.PT_LOAD, Off: uint64(off), Align: page}
 	s.Vaddr = alignUp(top, page) + s.Off%page
 	s.Paddr = s.Vaddr
 	return s, nil
@@ -156,7 +165,7 @@ func (p *patch) refuseTrailer() error {
 }
 
 // ownSegment returns the index of the segment that an earlier edit appended, or -1: the last one,
-// read-only, and holding nothing but tables that can move.
+// holding nothing but tables that can move, and read-only unless the dynamic section is in it.
 func (p *patch) ownSegment() int {
 	last, stub := -1, p.stubSegment()
 	for i, s := range p.file.segments {
@@ -168,10 +177,13 @@ func (p *patch) ownSegment() int {
 		return -1
 	}
 	s := p.file.segments[last]
-	if s.Flags != elf.PF_R || s.Filesz != s.Memsz || s.Filesz == 0 || !p.dyn.present {
+	if s.Flags&^elf.PF_W != elf.PF_R || s.Filesz != s.Memsz || s.Filesz == 0 || !p.dyn.present {
 		return -1
 	}
 	at, end := offset(s.Off), offset(s.Off+s.Filesz)
+	if d := p.dynamicBlock(); s.Flags&elf.PF_W != 0 && (d.old.from < at || d.old.to > end) {
+		return -1
+	}
 	for _, b := range p.inside(at, end) {
 		if b.old.from-at >= maxTableAlign {
 			return -1
@@ -192,6 +204,9 @@ func (p *patch) inside(from, to offset) []*block {
 	}
 	if p.segment(elf.PT_INTERP) != nil && !p.wantsStub() {
 		all = append(all, p.interpBlock())
+	}
+	if p.dyn.present {
+		all = append(all, p.dynamicBlock())
 	}
 	all = slices.DeleteFunc(all, func(b *block) bool { return b.old.from < from || b.old.to > to })
 	slices.SortFunc(all, func(a, b *block) int { return cmp.Compare(a.old.from, b.old.from) })
@@ -218,7 +233,6 @@ func (p *patch) ownBlocks() []*block {
 		b.data = make([]byte, b.old.size())
 		if readFull(p.img, b.data, int64(b.old.from)) == nil {
 			list = append(list, b)
-			p.clear(b.old)
 		}
 	}
 	return list

@@ -12,9 +12,10 @@ import (
 // is true of the file already gives an unchanged Image.
 //
 // What the loader reads moves as little as possible. The dynamic section is edited where it is, in
-// the DT_NULL entries that linkers leave. A string is looked for in the string table, or takes the
+// the DT_NULL entries that linkers leave; it moves only where there is none. A string is looked for in the string table, or takes the
 // place of one that died, or the table grows into room behind it; a table moves into the unused end
-// of a read-only segment's last page; at last one read-only segment is appended. No PT_LOAD changes
+// of a read-only segment's last page; at last one segment is added, read-only but
+// for a dynamic section in it. No PT_LOAD changes
 // its address, offset or flags, and what the debugger or strip reads of section headers stays true.
 // A later edit lays the appended segment out anew instead of adding another.
 //
@@ -24,7 +25,7 @@ import (
 // A file without PT_DYNAMIC gives ErrNotDynamic, unless e is about PT_INTERP alone. What cannot be
 // placed without risk is an error that wraps ErrUnsupported and names what stands against it:
 //   - an interp for a file that has none, or a run path for one that starts itself: a static PIE, a loader;
-//   - more new entries than the dynamic section has room for;
+//   - more new entries than the dynamic section has room for, where the file starts itself;
 //   - growth where no program header can be had, or where a payload stands behind the ELF image;
 //   - segments that overlap, do not ascend or are not congruent in the input already.
 func Apply(src io.ReaderAt, size int64, e Edit) (*Image, error) {
@@ -45,6 +46,7 @@ func Apply(src io.ReaderAt, size int64, e Edit) (*Image, error) {
 		return img, nil
 	}
 	p := &patch{file: f, edit: &e, in: in, want: want, img: img, segs: slices.Clone(f.segments)}
+	p.dynOff, p.dynAddr = f.dyn.off, f.dyn.addr
 	if err := p.plan(); err != nil {
 		return nil, err
 	}
@@ -73,6 +75,10 @@ type patch struct {
 	blocks  []*block // what leaves its place
 	used    []extent // file ranges that something uses, sorted
 	vacated []extent // ranges that blocks left; kept free until it is clear what the headers need
+
+	dynOff  offset // where the dynamic section will be, and
+	dynAddr vaddr
+	dynSize int64 // how long, if it moves
 }
 
 // plan decides and writes, in passes: what the tables say, where the tables go, the headers.

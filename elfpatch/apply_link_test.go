@@ -1,6 +1,7 @@
 package elfpatch_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -123,6 +124,7 @@ func linkedEdits(loader string) map[string]elfpatch.Edit {
 	far := "$ORIGIN/sub:$ORIGIN/../lib:$ORIGIN/" + strings.Repeat("x", 100)
 	edits := map[string]elfpatch.Edit{
 		"bundle": {RunPath: "$ORIGIN/sub:$ORIGIN/../../lib:$ORIGIN/foo-1.2", Interp: loader},
+		"needed": {RunPath: far, AddNeeded: []string{"libpthread.so.0", "libdl.so.2", "./libhalf.so"}},
 		"rename": {RunPath: far, ReplaceNeeded: map[string]string{"libhalf.so": "./././libhalf-with-a-long-name.so"}},
 	}
 	if os.Getenv("NIXBUNDLE_FULL") != "" {
@@ -187,7 +189,11 @@ func (c *toolchain) repatched(t *testing.T, e elfpatch.Edit) {
 	cmd.Dir = c.dir
 	text, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", text)
-	b := apply(t, readFile(t, filepath.Join(c.dir, "repatched")), e)
+	b := readFile(t, filepath.Join(c.dir, "repatched"))
+	if _, err := applyBytes(b, e); errors.Is(err, elfpatch.ErrUnsupported) {
+		t.Skipf("patchelf's layout is refused: %v", err)
+	}
+	b = apply(t, b, e)
 	require.NotContains(t, string(b), "/nix/store")
 	c.write(t, "repatched", b)
 	if e.RunPath != "" || len(e.ReplaceNeeded) > 0 {

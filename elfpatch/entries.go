@@ -137,7 +137,7 @@ func countTag(list []entry, tag elf.DynTag) int {
 }
 
 // fitEntries makes the entries fit in PT_DYNAMIC, whose spare DT_NULL entries the linker left for
-// this (GNU ld, gold and mold leave 5; lld none). Before it gives up it drops what nothing needs.
+// this (GNU ld, gold and mold leave 5; lld none). Before the section moves it drops what nothing needs.
 func (p *patch) fitEntries() error {
 	spare, err := p.spareEntries()
 	if err != nil {
@@ -152,7 +152,7 @@ func (p *patch) fitEntries() error {
 		}
 	}
 	if len(p.entries) > room {
-		return unsupported("the dynamic section has room for %d entries and needs %d", room, len(p.entries))
+		return p.moveDynamic(len(p.entries))
 	}
 	return nil
 }
@@ -191,13 +191,19 @@ func isRepeated(list []entry, i int) bool {
 	})
 }
 
+// keepEntries makes the entries those of the input where the edit is not about them.
+func (p *patch) keepEntries() {
+	if p.entries != nil {
+		return
+	}
+	for i, d := range p.dyn.entries {
+		p.entries = append(p.entries, entry{dynEntry: d, was: i})
+	}
+}
+
 // setValue changes the value of a tag that is there.
 func (p *patch) setValue(tag elf.DynTag, v uint64) {
-	if p.entries == nil {
-		for i, d := range p.dyn.entries {
-			p.entries = append(p.entries, entry{dynEntry: d, was: i})
-		}
-	}
+	p.keepEntries()
 	for i := range p.entries {
 		if p.entries[i].tag == tag {
 			p.entries[i].val = v
@@ -205,22 +211,18 @@ func (p *patch) setValue(tag elf.DynTag, v uint64) {
 	}
 }
 
-// writeDynamic writes the dynamic section where it is, and clears the entries that became free.
+// writeDynamic writes the dynamic section, where it is or where it went, and clears the entries that
+// became free.
 func (p *patch) writeDynamic(strings *strtab) {
 	if p.entries == nil {
 		return
 	}
-	size := p.layout().dyn
-	var b []byte
-	for i, e := range p.entries {
-		if e.named && strings != nil {
-			e.val = strings.place[e.text]
-		}
-		if e.tag == dtMIPSRldMapRel && p.machine == elf.EM_MIPS && e.was != i {
-			e.val -= uint64(int64(i-e.was) * size)
-		}
-		b = p.words(b, uint64(e.tag), e.val)
+	b := p.encodeEntries(p.entries, p.dynAddr, strings)
+	if p.dynOff != p.dyn.off {
+		p.leaveDynamic(strings)
+		p.put(p.dynOff, append(b, make([]byte, p.dynSize-int64(len(b)))...))
+		return
 	}
-	b = append(b, make([]byte, int(size)*max(1, len(p.dyn.entries)+1-len(p.entries)))...)
-	p.img.write(p.dyn.off, b)
+	b = append(b, make([]byte, int(p.layout().dyn)*max(1, len(p.dyn.entries)+1-len(p.entries)))...)
+	p.put(p.dyn.off, b)
 }

@@ -50,7 +50,7 @@ func (p *patch) residents(end offset) []resident {
 	all := p.noteResidents()
 	for _, b := range p.inside(end, offset(p.size)) {
 		busy := slices.ContainsFunc(p.blocks, func(o *block) bool { return o.tag == b.tag })
-		if !busy && b.tag != elf.DT_STRTAB {
+		if !busy && b.tag != elf.DT_STRTAB && b.tag != theDynamic {
 			all = append(all, resident{block: b, old: b.old, align: b.align})
 		}
 	}

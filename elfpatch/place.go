@@ -8,11 +8,12 @@ import (
 // A block is a table that is reached through one number of the headers alone, so that it can
 // stand anywhere in a read-only segment.
 type block struct {
-	tag     elf.DynTag // the tag that holds its address; 0 for PT_INTERP
+	tag     elf.DynTag // the tag that holds its address; 0 for PT_INTERP, or theDynamic
 	section int        // the index of its section header; -1 when there is none
 	old     extent     // where it is in the input
 	align   uint64
 	data    []byte // what it will hold
+	written bool   // the loader writes it
 	placed  bool
 }
 
@@ -149,7 +150,7 @@ func (p *patch) settleAll(blocks []*block) bool {
 	places := make([]offset, len(blocks))
 	for i, b := range blocks {
 		off, segment, ok := p.find(b.size(), b.align)
-		if !ok {
+		if !ok || b.written {
 			p.used, p.segs = used, segs
 			return false
 		}
@@ -176,7 +177,12 @@ func (p *patch) point(b *block, off offset, addr vaddr) {
 		s := &p.sections[b.section]
 		s.off, s.addr, s.size = off, addr, uint64(b.size())
 	}
-	if b.tag != 0 {
+	switch b.tag {
+	case theDynamic:
+		p.pointDynamic(b, off, addr)
+		return
+	case 0:
+	default:
 		p.setValue(b.tag, uint64(addr))
 		return
 	}
