@@ -181,7 +181,7 @@ func (p *patch) ownSegment() int {
 		return -1
 	}
 	at, end := offset(s.Off), offset(s.Off+s.Filesz)
-	if d := p.dynamicBlock(); s.Flags&elf.PF_W != 0 && (d.old.from < at || d.old.to > end) {
+	if d := p.dynamicBlock(); s.Flags&elf.PF_W != 0 && (d.old.from < at || d.old.to > end || p.inRelro(p.dyn.addr)) {
 		return -1
 	}
 	for _, b := range p.inside(at, end) {

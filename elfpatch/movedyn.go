@@ -22,6 +22,13 @@ func (p *patch) dynamicBlock() *block {
 	}
 }
 
+// inRelro reports whether the loader makes the page of an address read-only: linkers put the dynamic
+// section where it does, moveDynamic does not.
+func (p *patch) inRelro(v vaddr) bool {
+	s := p.segment(elf.PT_GNU_RELRO)
+	return s != nil && s.Vaddr <= uint64(v) && uint64(v)-s.Vaddr < s.Memsz
+}
+
 // moveDynamic makes the dynamic section wait for a place where n entries have room. Code that starts
 // without a loader relocates itself by the section where it is.
 func (p *patch) moveDynamic(n int) error {

@@ -17,7 +17,7 @@ const dtRldMapRel = elf.DynTag(0x70000035)
 // crowded has no room for one more entry in the dynamic section, as lld makes it.
 func crowded(im, flavour elftest.Image) elftest.Image {
 	im = ofKind(im, flavour)
-	im.Spare = -1
+	im.Spare, im.BSS = -1, 64
 	return im
 }
 
