@@ -42,7 +42,7 @@ func Apply(src io.ReaderAt, size int64, e Edit) (*Image, error) {
 	}
 	want := e.applied(in)
 	img := &Image{src: src, srcSize: size, kept: size}
-	if differs(in, want) == "" {
+	if differs(in, want) == "" && len(e.ClearVersions)+len(e.RenameSymbols) == 0 {
 		return img, nil
 	}
 	p := &patch{file: f, edit: &e, in: in, want: want, img: img, segs: slices.Clone(f.segments)}
@@ -89,8 +89,12 @@ func (p *patch) plan() error {
 	p.sections = decodeSections(p.pager, &p.header)
 	p.used = p.usedRanges()
 	p.own = p.ownSegment()
+	p.placeABI()
 	strings, err := p.planDynamic()
 	if err != nil {
+		return err
+	}
+	if err := p.placeStack(); err != nil {
 		return err
 	}
 	if p.wantsStub() && p.in.Stub == nil {
@@ -125,18 +129,45 @@ func (p *patch) refuse() error {
 	if err := p.refuseStub(); err != nil {
 		return err
 	}
-	dynamic := *p.want
-	dynamic.Interp, dynamic.Stub = p.in.Interp, p.in.Stub
-	if differs(p.in, &dynamic) == "" {
+	symbols := len(p.edit.ClearVersions)+len(p.edit.RenameSymbols) > 0
+	if dynamicDiffers(p.in, p.want) == "" && !symbols {
 		return nil
 	}
 	if !p.dyn.present {
 		return ErrNotDynamic
 	}
-	if p.startsItself() && (p.edit.RunPath != "" || len(p.want.Needed) > len(p.in.Needed)) {
+	_, before := p.in.SearchList()
+	_, after := p.want.SearchList()
+	if p.startsItself() && (after && !before || len(p.want.Needed) > len(p.in.Needed)) {
 		return unsupported("the file starts without a loader (a static PIE, or a loader itself), which asserts " +
 			"that it has no run path")
 	}
+	return nil
+}
+
+// placeABI writes EI_OSABI.
+func (p *patch) placeABI() {
+	if p.want.OSABI != p.in.OSABI {
+		p.img.write(elf.EI_OSABI, []byte{byte(p.want.OSABI)})
+	}
+}
+
+// placeStack makes PT_GNU_STACK what it shall be.
+func (p *patch) placeStack() error {
+	if p.edit.ExecStack == nil {
+		return nil
+	}
+	present, was := p.in.Stack()
+	switch {
+	case present && was == *p.edit.ExecStack:
+		return nil
+	case !present:
+		if err := p.freeHeader(); err != nil {
+			return err
+		}
+		p.segs[p.nullHeader()] = Segment{Type: elf.PT_GNU_STACK, Flags: elf.PF_R | elf.PF_W, Align: 16}
+	}
+	p.segs = withStack(p.segs, *p.edit.ExecStack)
 	return nil
 }
 

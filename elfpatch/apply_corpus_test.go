@@ -95,7 +95,7 @@ func hostLoader(t *testing.T) string {
 	return loader
 }
 
-func readFile(t *testing.T, name string) []byte {
+func readFile(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(name)
 	require.NoError(t, err)

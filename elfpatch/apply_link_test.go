@@ -77,16 +77,22 @@ func (c *toolchain) write(t *testing.T, name string, b []byte) {
 // check runs the program: it must print what it prints, and the loader must say nothing.
 func (c *toolchain) check(t *testing.T, program string) {
 	t.Helper()
-	args := append(append([]string{}, c.run...), program)
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir = c.dir
-	cmd.Env = append(os.Environ(), "LD_BIND_NOW=1", "LD_WARN=1")
+	cmd := c.command(program)
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	require.NoError(t, err, "%s%s", &stdout, &stderr)
 	require.Equal(t, want, stdout.String())
 	require.Empty(t, stderr.String())
+}
+
+// command runs the program with its symbols bound at start.
+func (c *toolchain) command(program string) *exec.Cmd {
+	args := append(append([]string{}, c.run...), program)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = c.dir
+	cmd.Env = append(os.Environ(), "LD_BIND_NOW=1", "LD_WARN=1")
+	return cmd
 }
 
 // need skips the test where a tool of c is missing.

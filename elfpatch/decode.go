@@ -32,6 +32,7 @@ type header struct {
 	phnum      int
 	shnum      int
 	shstrndx   int
+	shentsize  int // where it is not that of the class, so that there are no section headers for us
 
 	parser *saferwall.Parser // over the first parsed bytes of the file, its header decoded
 	parsed int64
@@ -113,7 +114,7 @@ func decodeHeader(p *pager) (header, error) {
 	}
 	if h.shnum > 0 && int64(shentsize) != h.layout().shdr {
 		// The loader never reads them (gABI 4); neither do we when they cannot be right.
-		h.shnum = 0
+		h.shnum, h.shentsize = 0, int(shentsize)
 	}
 	return h, nil
 }

@@ -247,6 +247,8 @@ func (f *file) dynamicInfo(info *Info) error {
 			info.DynFlags1 = elf.DynFlag1(e.val)
 		case elf.DT_TEXTREL:
 			info.TextRel = true
+		case elf.DT_DEBUG:
+			info.Debug = true
 		case dtRelr:
 			info.Relr = true
 		}

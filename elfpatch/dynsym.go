@@ -58,8 +58,8 @@ func (f *file) dynsymRoom() int64 {
 	return int64(end-at) / f.layout().sym
 }
 
-// symbolNames calls name with the string offset of every dynamic symbol.
-func (f *file) symbolNames(name func(uint64)) error {
+// symbolNames calls name with the number and the string offset of every dynamic symbol.
+func (f *file) symbolNames(name func(i int, name uint64)) error {
 	at, ok := f.dyn.value(elf.DT_SYMTAB)
 	if !ok {
 		return nil
@@ -70,8 +70,8 @@ func (f *file) symbolNames(name func(uint64)) error {
 	if err != nil {
 		return unsupported("the dynamic symbol table: %v", err)
 	}
-	for ; len(table) >= int(size); table = table[size:] {
-		name(uint64(f.order.Uint32(table)))
+	for i := 0; len(table) >= int(size); i, table = i+1, table[size:] {
+		name(i, uint64(f.order.Uint32(table)))
 	}
 	return nil
 }

@@ -20,13 +20,16 @@ var stringTags = []elf.DynTag{elf.DT_NEEDED, elf.DT_SONAME, elf.DT_RPATH, elf.DT
 // (glibc sysdeps/mips/dl-debug.h), so it changes when its entry moves.
 const dtMIPSRldMapRel = elf.DynTag(0x70000035)
 
-// planDynamic decides the entries of the dynamic section and the strings they name. It returns nil
-// when the edit leaves both alone.
+// dtMIPSXHash is the GNU hash table of MIPS, which maps its symbols to those of DT_SYMTAB
+// (binutils include/elf/mips.h).
+const dtMIPSXHash = elf.DynTag(0x70000036)
+
+// planDynamic decides the entries of the dynamic section, the strings they name and what becomes of
+// the symbols. It returns nil when the edit leaves all alone.
 func (p *patch) planDynamic() (*strtab, error) {
-	dynamic := *p.want
-	dynamic.Interp, dynamic.Stub = p.in.Interp, p.in.Stub
-	if differs(p.in, &dynamic) == "" {
-		return nil, nil
+	symbols, err := p.planSymbols()
+	if err != nil || symbols == nil && dynamicDiffers(p.in, p.want) == "" {
+		return nil, err
 	}
 	old, err := p.oldEntries()
 	if err != nil {
@@ -40,13 +43,16 @@ func (p *patch) planDynamic() (*strtab, error) {
 	if err := p.fitEntries(); err != nil {
 		return nil, err
 	}
-	strings, err := p.newStrtab(versions)
+	strings, err := p.newStrtab(versions, symbols)
 	if err != nil {
 		return nil, err
 	}
-	strings.arrange(p.entries, versions)
-	strings.fillDead(old, versions)
-	return strings, p.writeVersions(strings, versions)
+	strings.arrange(p.entries, versions, symbols)
+	strings.fillDead(old, versions, symbols)
+	if err := p.writeVersions(strings, versions); err != nil {
+		return nil, err
+	}
+	return strings, p.writeSymbols(symbols, strings)
 }
 
 // oldEntries is the dynamic section of the input, with its strings.
@@ -69,19 +75,40 @@ func (p *patch) oldEntries() ([]entry, error) {
 	return old, nil
 }
 
-// editEntries makes the wished list of entries. New needed names go before the first; a soname or a
-// run path that had no entry goes last. Everything else keeps its order.
+// editEntries makes the wished list of entries. New needed names go before the first; another tag
+// that had no entry goes last. Everything else keeps its order.
 func (p *patch) editEntries(old []entry) []entry {
 	list := p.editNeeded(old)
 	if e := p.edit; e.Soname != "" {
 		list = setText(list, elf.DT_SONAME, e.Soname, elf.DT_SONAME)
 	}
-	if e := p.edit; e.RunPath != "" {
-		list = setText(list, e.runPathTag(), e.RunPath, elf.DT_RPATH, elf.DT_RUNPATH)
-	} else if e.RemoveRunPath {
+	switch {
+	case !p.edit.editsRunPath():
+	case p.want.HasRPath:
+		list = setText(list, elf.DT_RPATH, p.want.RPath, elf.DT_RPATH, elf.DT_RUNPATH)
+	case p.want.HasRunPath:
+		list = setText(list, elf.DT_RUNPATH, p.want.RunPath, elf.DT_RPATH, elf.DT_RUNPATH)
+	default:
 		list = slices.DeleteFunc(list, func(e entry) bool { return e.tag == elf.DT_RPATH || e.tag == elf.DT_RUNPATH })
 	}
+	if p.edit.NoDefaultLib {
+		list = setNumber(list, elf.DT_FLAGS_1, uint64(p.want.DynFlags1))
+	}
+	if p.want.Debug && !p.in.Debug {
+		list = setNumber(list, elf.DT_DEBUG, 0)
+	}
 	return list
+}
+
+// setNumber gives a tag its value; of several the last counts.
+func setNumber(list []entry, tag elf.DynTag, v uint64) []entry {
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].tag == tag {
+			list[i].val = v
+			return list
+		}
+	}
+	return append(list, entry{dynEntry: dynEntry{tag, v}, was: -1})
 }
 
 // editNeeded applies the three edits of DT_NEEDED.

@@ -44,6 +44,7 @@ type Info struct {
 	Inits      int          // entries of DT_INIT_ARRAY
 	Relr       bool         // the file has DT_RELR, which glibc reads from 2.36 on
 	TextRel    bool         // DT_TEXTREL or DF_TEXTREL
+	Debug      bool         // DT_DEBUG
 	VerNeeds   []VerNeed
 	VerDefs    []VerDef
 }
@@ -70,6 +71,15 @@ func (i *Info) Stack() (present, executable bool) {
 		}
 	}
 	return present, executable
+}
+
+// SearchList is the list of directories that the loader heeds: DT_RUNPATH, or where there is none
+// DT_RPATH (glibc elf/dl-load.c: decompose_rpath); false when the file has neither.
+func (i *Info) SearchList() (list string, present bool) {
+	if i.HasRunPath {
+		return i.RunPath, true
+	}
+	return i.RPath, i.HasRPath
 }
 
 // MaxAlign is the largest p_align of the PT_LOAD segments in bytes, the largest page size on which
@@ -233,12 +243,21 @@ func (f *file) info() (*Info, error) {
 const maxInterp = 4096
 
 // interp reads PT_INTERP as the kernel does: the first, by p_offset, ending in NUL. A separate
-// debug file has the header but not the content (objcopy --only-keep-debug).
+// debug file has the header but not the content (objcopy --only-keep-debug). In a shared object without
+// an entry point nobody reads it, whatever it holds.
 func (f *file) interp() (string, error) {
 	s := f.segment(elf.PT_INTERP)
 	if s == nil || s.Filesz == 0 {
 		return "", nil
 	}
+	text, err := f.interpText(s)
+	if err != nil && f.typ == elf.ET_DYN && f.entry == 0 {
+		return "", nil
+	}
+	return text, err
+}
+
+func (f *file) interpText(s *Segment) (string, error) {
 	if s.Filesz < 2 || s.Filesz > maxInterp {
 		return "", &FormatError{Off: max(int64(s.Off), 0), Msg: "PT_INTERP has an impossible length", Val: s.Filesz}
 	}

@@ -128,35 +128,48 @@ func (f *file) gnuChains(s *Symbols, addr vaddr) error {
 	return nil
 }
 
-// sysvChains lists the symbols of DT_HASH bucket by bucket (gABI 5, "Hash Table").
+// sysvChains lists the symbols of DT_HASH with their names' hashes.
 func (f *file) sysvChains(s *Symbols, addr vaddr) error {
+	listed, err := f.sysvOrder(addr, uint64(s.Len()))
+	if err != nil {
+		return err
+	}
+	for _, i := range listed {
+		name, err := s.names.at(uint64(s.nameOf(int(i))))
+		if err != nil {
+			return err
+		}
+		s.order = append(s.order, hashed{gnuHash(name), i})
+	}
+	return nil
+}
+
+// sysvOrder lists the symbols of DT_HASH bucket by bucket, in a file with count symbols (gABI 5,
+// "Hash Table").
+func (f *file) sysvOrder(addr vaddr, count uint64) (order []uint32, err error) {
 	word := f.hashEntry()
 	head, err := f.at(addr, 2*word)
 	if err != nil {
-		return damage(f.dyn.off, "DT_HASH", err)
+		return nil, damage(f.dyn.off, "DT_HASH", err)
 	}
 	nbuckets, nchain := f.hashWord(head), f.hashWord(head[word:])
-	if nbuckets > f.maxSymbols() || nchain > uint64(s.Len()) {
-		return f.hashError("DT_HASH is larger than the file can hold", nbuckets)
+	if nbuckets > f.maxSymbols() || nchain > count {
+		return nil, f.hashError("DT_HASH is larger than the file can hold", nbuckets)
 	}
 	words, err := f.at(addr+vaddr(2*word), word*int64(nbuckets+nchain))
 	if err != nil {
-		return damage(f.dyn.off, "DT_HASH", err)
+		return nil, damage(f.dyn.off, "DT_HASH", err)
 	}
 	chain := words[word*int64(nbuckets):]
 	for b := range int64(nbuckets) {
 		for i := f.hashWord(words[word*b:]); i != 0; i = f.hashWord(chain[word*int64(i):]) {
-			if i >= nchain || uint64(len(s.order)) >= nchain {
-				return f.hashError("DT_HASH: chain does not end", i)
+			if i >= nchain || uint64(len(order)) >= nchain {
+				return nil, f.hashError("DT_HASH: chain does not end", i)
 			}
-			name, err := s.names.at(uint64(s.nameOf(int(i))))
-			if err != nil {
-				return err
-			}
-			s.order = append(s.order, hashed{gnuHash(name), uint32(i)})
+			order = append(order, uint32(i))
 		}
 	}
-	return nil
+	return order, nil
 }
 
 // hashWord decodes an entry of DT_HASH.
@@ -167,9 +180,31 @@ func (h *header) hashWord(b []byte) uint64 {
 	return uint64(h.get32(b))
 }
 
+// putHashWord encodes an entry of DT_HASH.
+func (h *header) putHashWord(b []byte, v uint64) {
+	if h.hashEntry() == 8 {
+		h.order.PutUint64(b, v)
+		return
+	}
+	h.order.PutUint32(b, uint32(v))
+}
+
+// sysvHash is the hash of DT_HASH (gABI 5, "Hash Table").
+func sysvHash(name string) uint32 {
+	var h uint32
+	for i := range len(name) {
+		h = h<<4 + uint32(name[i])
+		h = (h ^ h>>28<<4) & (1<<28 - 1)
+	}
+	return h
+}
+
 // gnuHash is the hash of DT_GNU_HASH as its chains hold it but for the mark of their ends, bit 0,
-// which is set (glibc sysdeps/generic/dl-new-hash.h).
-func gnuHash(name string) uint32 {
+// which is set.
+func gnuHash(name string) uint32 { return fullGNUHash(name) | 1 }
+
+// fullGNUHash is the hash of DT_GNU_HASH (glibc sysdeps/generic/dl-new-hash.h).
+func fullGNUHash(name string) uint32 {
 	h := uint32(5381)
 	for ; len(name) >= 4; name = name[4:] { // four rounds of the last line, which need not wait for each other
 		h = h*(33*33*33*33) + uint32(name[0])*(33*33*33) + uint32(name[1])*(33*33) + uint32(name[2])*33 + uint32(name[3])
@@ -177,5 +212,5 @@ func gnuHash(name string) uint32 {
 	for i := range len(name) {
 		h = h*33 + uint32(name[i])
 	}
-	return h | 1
+	return h
 }

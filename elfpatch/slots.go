@@ -50,13 +50,15 @@ func (p *patch) freeHeader() error {
 
 // dropHeader takes back the program header that freeHeader added when nothing needs it any more.
 func (p *patch) dropHeader() {
-	if len(p.segs) == len(p.segments) {
+	last := len(p.segs) - 1
+	if last < len(p.segments) || p.segs[last].Type != elf.PT_NULL {
 		return
 	}
-	p.segs = p.segs[:len(p.segments)]
+	p.segs = p.segs[:last]
+	size := uint64(p.layout().phdr)
 	for i := range p.segs {
 		if s := &p.segs[i]; s.Type == elf.PT_PHDR {
-			s.Filesz, s.Memsz = p.segments[i].Filesz, p.segments[i].Memsz
+			s.Filesz, s.Memsz = s.Filesz-size, s.Memsz-size
 		}
 	}
 }
@@ -65,6 +67,7 @@ func (p *patch) dropHeader() {
 //   - PT_NULL;
 //   - a PT_NOTE over the range of PT_GNU_PROPERTY or of another PT_NOTE: kernel and glibc read the
 //     property by its own header (glibc sysdeps/x86/dl-prop.h, Linux fs/binfmt_elf.c);
+//   - PT_INTERP without a path in a shared object;
 //   - PT_PHDR in a shared object, where the loader finds the table by e_phoff in the first PT_LOAD
 //     (glibc elf/dl-map-segments.h: _dl_map_segments). A program needs it to learn its own load address.
 func (p *patch) redundantHeader() int {
@@ -76,10 +79,14 @@ func (p *patch) redundantHeader() int {
 			return i
 		}
 	}
-	if p.typ == elf.ET_DYN && p.in.Interp == "" && p.entry == 0 && p.in.DynFlags1&elf.DF_1_PIE == 0 {
-		return slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == elf.PT_PHDR })
+	if p.typ != elf.ET_DYN || p.in.Interp != "" || p.entry != 0 || p.in.DynFlags1&elf.DF_1_PIE != 0 {
+		return -1
 	}
-	return -1
+	isInterp := func(s Segment) bool { return s.Type == elf.PT_INTERP }
+	if i := slices.IndexFunc(p.segs, isInterp); i >= 0 {
+		return i
+	}
+	return slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == elf.PT_PHDR })
 }
 
 // noteRepeated reports whether PT_NOTE i has the range of another header of notes.

@@ -15,10 +15,12 @@ type strtab struct {
 	live   []bool            // bytes that some string uses
 	place  map[string]uint64 // where each wanted string is
 	frozen int               // behind this there is nothing but strings that may move
+
+	reserved extent // a string that dies and is not overwritten
 }
 
 // newStrtab reads the table and marks what symbols and versions use of it.
-func (p *patch) newStrtab(versions *verPlan) (*strtab, error) {
+func (p *patch) newStrtab(versions *verPlan, symbols *symbolPlan) (*strtab, error) {
 	base, _ := p.dyn.value(elf.DT_STRTAB)
 	size, ok := p.dyn.value(elf.DT_STRSZ)
 	if !ok || size == 0 || size > uint64(p.size) {
@@ -41,7 +43,12 @@ func (p *patch) newStrtab(versions *verPlan) (*strtab, error) {
 	for _, name := range versions.names {
 		t.mark(name)
 	}
-	if err := p.symbolNames(t.mark); err != nil {
+	err = p.symbolNames(func(i int, name uint64) {
+		if _, ok := symbols.newName(i); !ok {
+			t.mark(name)
+		}
+	})
+	if err != nil {
 		return nil, err
 	}
 	if p.sharesStrings() {
@@ -49,9 +56,42 @@ func (p *patch) newStrtab(versions *verPlan) (*strtab, error) {
 			t.live[i] = true
 		}
 	}
+	t.reserve(p.oldRunPath())
 	for t.frozen = len(t.live); t.frozen > 0 && !t.live[t.frozen-1]; t.frozen-- {
 	}
 	return t, nil
+}
+
+// oldRunPath is where the search list stands that a longer one replaces; 0 when there is none.
+func (p *patch) oldRunPath() uint64 {
+	old, _ := p.in.SearchList()
+	if list, _ := p.want.SearchList(); len(list) <= len(old) || old == "" {
+		return 0
+	}
+	if p.in.HasRunPath {
+		at, _ := p.dyn.value(elf.DT_RUNPATH)
+		return at
+	}
+	at, _ := p.dyn.value(elf.DT_RPATH)
+	return at
+}
+
+// reserve keeps the string at offset at, which dies, from being overwritten in this edit: patchelf
+// leaves it filled with 'X', and who looks for that in the file shall find it.
+func (t *strtab) reserve(at uint64) {
+	t.reserved = extent{offset(at), offset(at)}
+	for t.reserved.to < offset(len(t.live)) && !t.live[t.reserved.to] && t.data[t.reserved.to] != 0 {
+		t.live[t.reserved.to] = true
+		t.reserved.to++
+	}
+}
+
+// free undoes reserve, but for what a string that was placed has of it.
+func (t *strtab) free() {
+	clear(t.live[t.reserved.from:t.reserved.to])
+	for _, at := range t.place {
+		t.mark(at)
+	}
 }
 
 // sharesStrings reports whether something else than what this package knows names strings of the
@@ -86,8 +126,9 @@ func (t *strtab) mark(o uint64) {
 	}
 }
 
-// arrange finds a place for each string that the entries and the needed versions name.
-func (t *strtab) arrange(entries []entry, versions *verPlan) {
+// arrange finds a place for each string that the entries and the needed versions name, and for the
+// new names of symbols.
+func (t *strtab) arrange(entries []entry, versions *verPlan, symbols *symbolPlan) {
 	var texts []string
 	want := func(text string, at uint64) {
 		if at < uint64(t.frozen) && cString(t.data[at:]) == text {
@@ -112,6 +153,8 @@ func (t *strtab) arrange(entries []entry, versions *verPlan) {
 			end = t.put(text, end)
 		}
 	}
+	t.putNames(symbols, end)
+	t.free()
 }
 
 // put places one string, at best where it stands already; end is the end of what is placed behind
@@ -127,13 +170,19 @@ func (t *strtab) put(text string, end int) int {
 	if at < 0 {
 		at, end = end, end+len(b)
 	}
-	for len(t.data) < at+len(b) {
-		t.data, t.live = append(t.data, 0), append(t.live, false)
+	t.set(at, text)
+	return end
+}
+
+// set writes a string at offset at, where nothing lives.
+func (t *strtab) set(at int, text string) {
+	if more := at + len(text) + 1 - len(t.data); more > 0 {
+		t.data, t.live = append(t.data, make([]byte, more)...), append(t.live, make([]bool, more)...)
 	}
-	copy(t.data[at:], b)
+	copy(t.data[at:], text)
+	t.data[at+len(text)] = 0
 	t.place[text] = uint64(at)
 	t.mark(uint64(at))
-	return end
 }
 
 // hole returns the smallest run of dead bytes in the frozen part that holds n, or -1. A run begins
@@ -154,7 +203,7 @@ func (t *strtab) hole(n int) int {
 
 // fillDead clears what died: with 'X' where it was a search list, as patchelf does, so that no scan
 // for store paths finds it; else with NUL.
-func (t *strtab) fillDead(old []entry, versions *verPlan) {
+func (t *strtab) fillDead(old []entry, versions *verPlan, symbols *symbolPlan) {
 	for _, e := range old {
 		if e.named {
 			t.fill(e.val, len(e.text), e.tag == elf.DT_RPATH || e.tag == elf.DT_RUNPATH)
@@ -162,6 +211,11 @@ func (t *strtab) fillDead(old []entry, versions *verPlan) {
 	}
 	for _, v := range versions.old {
 		t.fill(v.file, len(v.File), false)
+	}
+	for i := range symbols.count() {
+		if _, ok := symbols.newName(i); ok {
+			t.fill(symbols.at[i], len(symbols.old[i]), false)
+		}
 	}
 }
 

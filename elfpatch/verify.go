@@ -50,7 +50,7 @@ func (p *patch) checkDefects(f *file) error {
 func (f *file) checkLayout() error {
 	var last Segment
 	for _, s := range f.segments {
-		if s.Type == elf.PT_LOAD {
+		if s.Type == elf.PT_LOAD && s.Memsz > 0 { // nothing of an empty one is mapped
 			if err := f.checkLoad(s, last); err != nil {
 				return err
 			}
@@ -59,7 +59,7 @@ func (f *file) checkLayout() error {
 	}
 	for _, t := range []elf.ProgType{elf.PT_DYNAMIC, elf.PT_INTERP, elf.PT_PHDR} {
 		s := f.segment(t)
-		if s == nil {
+		if s == nil || s.Filesz == 0 {
 			continue
 		}
 		if off, err := f.offset(vaddr(s.Vaddr), int64(min(s.Filesz, uint64(f.size)))); err != nil || uint64(off) != s.Off {

@@ -30,7 +30,7 @@ func (p *patch) planVersions() (*verPlan, error) {
 	}
 	v := &verPlan{old: records}
 	for _, r := range records {
-		if slices.Contains(p.edit.RemoveNeeded, r.File) {
+		if p.edit.dropsVersions(r.File, p.in.Needed) {
 			for _, version := range r.Versions {
 				v.dropped = append(v.dropped, version.Index)
 			}
@@ -143,7 +143,7 @@ func (p *patch) clearVersyms(dropped []uint16) error {
 	if !exact {
 		return unsupported("the file does not say how many dynamic symbols it has, so DT_VERSYM cannot be edited")
 	}
-	raw, err := p.at(vaddr(at), 2*count)
+	b, err := p.current(vaddr(at), 2*count)
 	if err != nil {
 		return unsupported("DT_VERSYM: %v", err)
 	}
@@ -151,13 +151,22 @@ func (p *patch) clearVersyms(dropped []uint16) error {
 	for _, index := range dropped {
 		gone[index] = true
 	}
-	b := slices.Clone(raw)
 	for i := 0; i < len(b); i += 2 {
-		if gone[p.order.Uint16(b[i:])&0x7fff] {
-			p.order.PutUint16(b[i:], 1)
+		if gone[p.order.Uint16(b[i:])&^versymHidden] {
+			p.order.PutUint16(b[i:], verNdxGlobal)
 		}
 	}
 	return p.writeAt(vaddr(at), b)
+}
+
+// current reads at an address of the input what the plan has made of it so far.
+func (p *patch) current(v vaddr, n int64) ([]byte, error) {
+	off, err := p.offset(v, n)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, n)
+	return b, readFull(p.img, b, int64(off))
 }
 
 // writeAt writes at an address.

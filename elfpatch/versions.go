@@ -32,6 +32,7 @@ type VerDef struct {
 
 const (
 	versymHidden = 1 << 15
+	verNdxGlobal = 1 // VER_NDX_GLOBAL: a symbol of no version
 
 	verFlgBase = 1
 	verFlgWeak = 2

@@ -1,0 +1,138 @@
+package elfpatch_test
+
+import (
+	"bytes"
+	"debug/elf"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nixbundle/nixbundle/elfpatch"
+	"github.com/nixbundle/nixbundle/elfpatch/elftest"
+	"github.com/stretchr/testify/require"
+)
+
+// renamed gives each name of symbols of b a longer one.
+func renamed(t testing.TB, b []byte) map[string]string {
+	names := map[string]string{}
+	for _, s := range symbolsOf(t, b) {
+		if s.Name != "" {
+			names[s.Name] = s.Name + "_of_another_name"
+		}
+	}
+	return names
+}
+
+// Symbols keep all but their names, and both hash tables lead to each by its new name, whatever the
+// class, the byte order and the tables are.
+func TestApplyRename(t *testing.T) {
+	for name, flavour := range flavours() {
+		for _, hash := range []elftest.Hash{elftest.HashBoth, elftest.HashGNU, elftest.HashSysV} {
+			im := ofKind(library(), flavour)
+			im.Hash = hash
+			in := im.Bytes()
+			names := renamed(t, in)
+			if name == elf.EM_MIPS.String() && hash != elftest.HashSysV { // there the GOT is in the order of symbols
+				_, err := applyBytes(in, elfpatch.Edit{RenameSymbols: names})
+				require.ErrorIs(t, err, elfpatch.ErrUnsupported)
+				continue
+			}
+			out := apply(t, in, elfpatch.Edit{RenameSymbols: names, RunPath: longPath})
+			checkRenamed(t, in, out, names)
+			back := map[string]string{}
+			for from, to := range names {
+				back[to] = from
+			}
+			again := apply(t, out, elfpatch.Edit{RenameSymbols: back})
+			checkRenamed(t, out, again, back)
+			require.LessOrEqual(t, len(again), len(out), name)
+		}
+	}
+}
+
+// checkRenamed compares the symbols of two files as sets, and asks the tables of the second.
+func checkRenamed(t testing.TB, in, out []byte, names map[string]string) {
+	t.Helper()
+	before, after := symbolsOf(t, in), symbolsOf(t, out)
+	key := func(s elfpatch.Symbol) string { return s.Name + "\x00" + s.Version + "\x00" + string(rune(s.Value)) }
+	for i, s := range before {
+		if to, ok := names[s.Name]; ok {
+			before[i].Name = to
+		}
+	}
+	sort := func(list []elfpatch.Symbol) {
+		slices.SortFunc(list, func(a, b elfpatch.Symbol) int { return strings.Compare(key(a), key(b)) })
+	}
+	sort(before)
+	sort(after)
+	require.Equal(t, before, after)
+	require.Equal(t, found(t, in, names), found(t, out, nil))
+}
+
+// found counts what the table that the loader uses finds, by name.
+func found(t testing.TB, b []byte, names map[string]string) map[string]int {
+	t.Helper()
+	s, err := elfpatch.ReadLookup(bytes.NewReader(b), int64(len(b)))
+	require.NoError(t, err)
+	all := map[string]int{}
+	for hash, i := range s.Hashed() {
+		name := s.Name(int(i))
+		want := uint32(5381)
+		for _, c := range []byte(name) {
+			want = want*33 + uint32(c)
+		}
+		require.Equal(t, want|1, hash, name)
+		if to, ok := names[name]; ok {
+			name = to
+		}
+		all[name]++
+	}
+	return all
+}
+
+// One symbol of a large table: the rest is where it was, and a name that is not there changes nothing.
+func TestApplyRenameOne(t *testing.T) {
+	in := library().Bytes()
+	img, err := applyBytes(in, elfpatch.Edit{RenameSymbols: map[string]string{"nobody": "somebody"}})
+	require.NoError(t, err)
+	require.False(t, img.Changed())
+	names := map[string]string{"data": "datum"}
+	checkRenamed(t, in, apply(t, in, elfpatch.Edit{RenameSymbols: names}), names)
+	taken := map[string]string{"data": "plain"}
+	out := apply(t, in, elfpatch.Edit{RenameSymbols: taken})
+	require.Len(t, out, len(in), "a name that is there costs nothing")
+	require.Equal(t, 2, found(t, out, nil)["plain"])
+}
+
+// Every symbol of that name loses its version, whichever it was.
+func TestApplyClearVersions(t *testing.T) {
+	for _, flavour := range flavours() {
+		in := ofKind(library(), flavour).Bytes()
+		out := apply(t, in, elfpatch.Edit{ClearVersions: []string{"foo", "puts"}})
+		kept := map[string][]string{}
+		for _, s := range symbolsOf(t, out) {
+			kept[s.Name] = append(kept[s.Name], s.Version)
+		}
+		require.Equal(t, []string{"", ""}, kept["foo"])
+		require.Equal(t, []string{""}, kept["puts"])
+		require.Len(t, out, len(in))
+	}
+}
+
+// The parts of an edit are about the names of the input, so their order does not matter.
+func TestApplyRenameAndClear(t *testing.T) {
+	in := library().Bytes()
+	e := elfpatch.Edit{ClearVersions: []string{"foo"}, RenameSymbols: map[string]string{"foo": "bar", "plain": "foo"}}
+	img, err := applyBytes(in, e)
+	require.NoError(t, err)
+	out := imageBytes(t, img)
+	names := slices.Collect(maps.Keys(found(t, out, nil)))
+	require.Contains(t, names, "bar")
+	require.Contains(t, names, "foo")
+	for _, s := range symbolsOf(t, out) {
+		if s.Name == "bar" {
+			require.Empty(t, s.Version)
+		}
+	}
+}
