@@ -41,13 +41,21 @@ func Run(ctx context.Context, w World) int {
 	out := bufio.NewWriter(w.Stdout)
 	a := &app{World: w, rawOut: w.Stdout}
 	a.Stdout = out
-	root := a.command()
-	root.SetArgs(w.Args[1:])
-	err := root.ExecuteContext(ctx)
+	err := a.run(ctx)
 	if flushed := out.Flush(); err == nil && flushed != nil {
 		err = fmt.Errorf("standard output: %w", flushed)
 	}
 	return a.exit(err)
+}
+
+// run runs the command line: patchelf's where the program is called so, and else ours.
+func (a *app) run(ctx context.Context) error {
+	if isPatchelf(a.Args) {
+		return a.runPatchelf(ctx, a.Args[0], a.Args[1:])
+	}
+	root := a.command()
+	root.SetArgs(a.Args[1:])
+	return root.ExecuteContext(ctx)
 }
 
 // app is one run.
@@ -85,6 +93,8 @@ func (a *app) exit(err error) int {
 		return exitDone
 	case errors.Is(err, errFindings):
 		return exitFindings
+	case errors.Is(err, errSpoken):
+		return exitFailed
 	case errors.As(err, &usage), errors.As(err, &option):
 		a.say(err)
 		return exitUsage
@@ -117,7 +127,8 @@ and names what the dynamic loader will mix up before it ships.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&a.rootDir, "root", "/", "directory that holds nix/store: programs and all files are looked up inside it")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.inspectCommand(), a.bindingsCommand(), a.verifyCommand(), a.targetsCommand())
+	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.inspectCommand(),
+		a.bindingsCommand(), a.verifyCommand(), a.targetsCommand(), a.patchelfCommand())
 	return root
 }
 

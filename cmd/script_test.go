@@ -18,11 +18,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"nixbundle": func() {
-			os.Exit(cmd.Run(context.Background(), cmd.World{Args: os.Args, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}))
-		},
-	})
+	main := func() {
+		os.Exit(cmd.Run(context.Background(), cmd.World{Args: os.Args, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}))
+	}
+	testscript.Main(m, map[string]func(){"nixbundle": main, "patchelf": main})
 }
 
 // The scripts in testdata/script: each reads as documentation of one behaviour. They use the small

@@ -85,7 +85,7 @@ func checkWish(t testing.TB, in, got *elfpatch.Info, e elfpatch.Edit) {
 	} else if e.RunPath != "" {
 		want.RunPath, want.HasRunPath = e.RunPath, true
 	}
-	if old, has := in.SearchList(); e.AddRunPath != "" && !(has && slices.Contains(strings.Split(old, ":"), e.AddRunPath)) {
+	if old, has := in.SearchList(); e.AddRunPath != "" && (!has || !slices.Contains(strings.Split(old, ":"), e.AddRunPath)) {
 		want.RPath, want.HasRPath = "", false
 		want.RunPath, want.HasRunPath = strings.TrimPrefix(old+":"+e.AddRunPath, ":"), true
 	}

@@ -73,10 +73,10 @@ func checkRenamed(t testing.TB, in, out []byte, names map[string]string) {
 // found counts what the table that the loader uses finds, by name.
 func found(t testing.TB, b []byte, names map[string]string) map[string]int {
 	t.Helper()
-	s, err := elfpatch.ReadLookup(bytes.NewReader(b), int64(len(b)))
+	s, err := read(t, b).ReadLookup(bytes.NewReader(b), int64(len(b)))
 	require.NoError(t, err)
 	all := map[string]int{}
-	for hash, i := range s.Hashed() {
+	for hash, i := range s.Hashes() {
 		name := s.Name(int(i))
 		want := uint32(5381)
 		for _, c := range []byte(name) {

@@ -91,7 +91,7 @@ func (m *Image) create(src *os.File, name string, original fs.FileInfo) (err err
 	}
 	defer func() {
 		if err = firstError(err, out.Close()); err != nil {
-			os.Remove(name)
+			_ = os.Remove(name)
 		}
 	}()
 	return m.fill(src, out)
@@ -130,7 +130,7 @@ func (m *Image) replace(src *os.File, name string, like fs.FileInfo, attributes 
 			err = os.Rename(out.Name(), name)
 		}
 		if err != nil {
-			os.Remove(out.Name())
+			_ = os.Remove(out.Name())
 		}
 	}()
 	if err := m.fill(src, out); err != nil {

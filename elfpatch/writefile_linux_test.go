@@ -145,7 +145,9 @@ func TestWriteFileOutput(t *testing.T) {
 	name := newFile(t, 0o640)
 	original := readFile(t, name)
 	folder := t.TempDir()
-	at := func(base string) elfpatch.WriteOptions { return elfpatch.WriteOptions{Output: filepath.Join(folder, base)} }
+	at := func(base string) elfpatch.WriteOptions {
+		return elfpatch.WriteOptions{Output: filepath.Join(folder, base)}
+	}
 
 	require.NoError(t, patchFile(t, name, otherSoname, at("new")))
 	checkSoname(t, at("new").Output, "libother.so.9")
