@@ -90,8 +90,19 @@ func (s *start) demands() ([]Demand, error) {
 				all = append(all, Demand{Object: o, Soname: need.File, Version: v.Name, weak: v.Weak})
 			}
 		}
+		if relr := (Demand{Object: o, Soname: "libc.so.6", Version: relrVersion}); o.Info.Relr && !slices.ContainsFunc(all, relr.same) {
+			all = append(all, relr) // it may not say so; a loader that does not know DT_RELR passes over it
+		}
 	}
 	return all, s.addSymbols(all)
+}
+
+// relrVersion is defined by a glibc that reads DT_RELR (gABI; glibc 2.36).
+const relrVersion = "GLIBC_ABI_DT_RELR"
+
+// same reports whether two demands are for one version of one object.
+func (d *Demand) same(other Demand) bool {
+	return d.Object == other.Object && d.Soname == other.Soname && d.Version == other.Version
 }
 
 func inLibc(o *closure.Object) bool { return closure.InLibc(o.Info) }

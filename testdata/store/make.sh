@@ -2,7 +2,7 @@
 # make.sh [full] [bench]: build the real stores and the roots without Nix that the tests
 # use.  See README.md.  Store paths go to /nix/store, everything else to $STORE_DIR
 # (default: .store at the top of the repository).  What is there already is kept.
-#   full   also a bullseye root, and roots of other machines
+#   full   also roots of bullseye and trixie, and of other machines
 #   bench  also two roots with a program whose closure is large
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -54,7 +54,15 @@ root bookworm-armhf bookworm armhf "${pi[@]}"
 root programs-arm64 bookworm arm64 "${pi[@]}" curl git perl python3 openssh-client gnupg bind9-dnsutils \
   systemd smbclient rsync vim-tiny iproute2 iptables sqlite3 tcpdump nano e2fsprogs util-linux mount passwd \
   procps libglib2.0-bin alsa-utils
-[[ -z $full ]] || root bullseye-arm64 bullseye arm64 "${pi[@]}"
+if [[ -n $full ]]; then
+  root bullseye-arm64 bullseye arm64 "${pi[@]}"
+  # What other releases' C libraries provide, and what starts there.
+  root trixie-arm64 trixie arm64 "${pi[@]}"
+  for suite in bullseye trixie; do root $suite-armhf $suite armhf "${pi[@]}"; done
+  for suite in bullseye bookworm trixie; do
+    root $suite-amd64 $suite amd64 libc6 libc-bin base-files base-passwd dash libgcc-s1 libstdc++6
+  done
+fi
 # The other machines whose relocations are known, riscv64 with a newer glibc.
 for a in i386 ppc64el s390x riscv64; do
   suite=bookworm; [[ $a != riscv64 ]] || suite=trixie
