@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"io/fs"
 	"math"
-	"os"
 	"path"
 	"runtime"
 	"slices"
@@ -22,7 +21,7 @@ import (
 // of files that a walk reads. The kernel keeps every path inside the root, links included (openat2(2),
 // RESOLVE_IN_ROOT).
 type hostRoot struct {
-	top  *os.File // closes itself when nobody has the root any more
+	top  int // its descriptor, closed when nobody has the root any more
 	mu   sync.Mutex
 	dirs map[string]int // open directories by path
 }
@@ -37,14 +36,14 @@ const (
 
 // openHost opens a directory as a root; ok is false where the kernel has no openat2 (Linux 5.6).
 func openHost(dir string) (root fs.FS, ok bool) {
-	top, err := os.Open(dir)
+	top, err := syscall.Open(dir, oPath|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, false
 	}
 	r := &hostRoot{top: top, dirs: map[string]int{}}
 	fd, err := r.resolve(".", oPath|syscall.O_DIRECTORY)
 	if err != nil {
-		_ = top.Close()
+		_ = syscall.Close(top)
 		return nil, false
 	}
 	r.dirs["."] = fd
@@ -56,7 +55,7 @@ func (r *hostRoot) close() {
 	for _, fd := range r.dirs {
 		_ = syscall.Close(fd)
 	}
-	_ = r.top.Close()
+	_ = syscall.Close(r.top)
 }
 
 // resolve opens a path, links followed inside the root.
@@ -68,7 +67,7 @@ func (r *hostRoot) resolve(name string, flags int) (int, error) {
 	how := struct{ flags, mode, resolve uint64 }{uint64(flags | syscall.O_CLOEXEC), 0, resolveInRoot}
 	const tries = 32 // EAGAIN: something was renamed meanwhile
 	for range tries {
-		fd, _, e := syscall.Syscall6(sysOpenat2, r.top.Fd(), uintptr(unsafe.Pointer(p)),
+		fd, _, e := syscall.Syscall6(sysOpenat2, uintptr(r.top), uintptr(unsafe.Pointer(p)),
 			uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
 		switch e {
 		case 0:
@@ -141,7 +140,7 @@ func (r *hostRoot) Open(name string) (fs.File, error) {
 func (r *hostRoot) Lstat(name string) (fs.FileInfo, error) {
 	info := &hostInfo{name: path.Base(name)}
 	if name == "." {
-		return info, syscall.Fstat(int(r.top.Fd()), &info.st)
+		return info, syscall.Fstat(r.top, &info.st)
 	}
 	return info, r.in("lstat", name, func(dir int, base string) error { return lstatAt(dir, base, &info.st) })
 }
@@ -216,12 +215,10 @@ func (r *hostRoot) names(name string, most int) (names map[string]fs.FileMode, o
 	}
 	defer func() { _ = syscall.Close(fd) }()
 	names, ok = map[string]fs.FileMode{}, true
-	size := 32 << 10
-	if most < size {
-		size = 4 << 10
-	}
-	for buf := make([]byte, size); ; {
-		n, err := syscall.ReadDirent(fd, buf)
+	room := hostRoom.Get().(*[maxPath]byte)
+	defer hostRoom.Put(room)
+	for {
+		n, err := syscall.ReadDirent(fd, room[:])
 		switch {
 		case err == syscall.EINTR:
 			continue
@@ -230,7 +227,7 @@ func (r *hostRoot) names(name string, most int) (names map[string]fs.FileMode, o
 		case n == 0:
 			return names, ok, nil
 		}
-		if ok = addDirents(names, buf[:n]) && ok; len(names) > most {
+		if ok = addDirents(names, room[:n]) && ok; len(names) > most {
 			return nil, false, nil
 		}
 	}
@@ -285,11 +282,15 @@ func readlinkAt(dir int, base string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var buf [maxPath]byte
+	room := hostRoom.Get().(*[maxPath]byte)
+	defer hostRoom.Put(room)
 	n, _, e := syscall.Syscall6(syscall.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(p)),
-		uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), 0, 0)
+		uintptr(unsafe.Pointer(room)), uintptr(len(room)), 0, 0)
 	if e != 0 {
 		return "", e
 	}
-	return string(buf[:n]), nil
+	return string(room[:n]), nil
 }
+
+// hostRoom holds what the kernel writes names into.
+var hostRoom = sync.Pool{New: func() any { return new([maxPath]byte) }}

@@ -107,10 +107,23 @@ func trimDirs(dirs []string) []string {
 // preloadPath finds the name of the file of preloads (glibc elf/rtld.c: preload_file); nixpkgs' glibc
 // has one of its own, which a system's other programs do not read.
 func preloadPath(text []byte) string {
-	for _, name := range []string{"/etc/ld-nix.so.preload", "/etc/ld.so.preload"} {
-		if bytes.Contains(text, []byte("\x00"+name+"\x00")) {
-			return name
+	found := map[string]bool{}
+	for at, prefix := 0, []byte("/etc/ld"); ; {
+		i := bytes.Index(text[at:], prefix)
+		if i < 0 {
+			break
 		}
+		at += i + len(prefix)
+		rest, _, ended := bytes.Cut(text[at:min(at+maxPath, len(text))], []byte{0})
+		if begin := at - len(prefix); ended && begin > 0 && text[begin-1] == 0 {
+			found[string(rest)] = true
+		}
+	}
+	switch {
+	case found["-nix.so.preload"]:
+		return "/etc/ld-nix.so.preload"
+	case found[".so.preload"]:
+		return "/etc/ld.so.preload"
 	}
 	return ""
 }

@@ -65,6 +65,7 @@ func (p *process) takeMusl(n *Need, h hit) {
 		l := &Loaded{Object: h.object, Path: h.path, By: n, parent: n.parent}
 		p.all = append(p.all, l)
 		at = len(p.all) - 1
+		p.readNeeds(l)
 	}
 	n.To = p.all[at]
 	if !strings.Contains(n.Name, "/") && len(n.To.Names) == 0 {

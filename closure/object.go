@@ -15,6 +15,7 @@ type objects struct {
 	*tree
 	bySize map[int64][]known
 	reader elfpatch.Reader
+	ahead  *readAhead // nil where nothing is read ahead
 }
 
 // known is an object and the identity of its file.
@@ -29,11 +30,17 @@ var (
 	errNotRandom  = errors.New("the root's files cannot be read at an offset")
 )
 
-// object reads the ELF file at a node; the error is that of opening it or of elfpatch.Read.
+// object is the ELF file at a node; the error is that of opening it or of elfpatch.Read.
 func (o *objects) object(n *node) (*Object, error) {
 	if !n.opened {
 		n.opened = true
-		n.object, n.openErr = o.read(n)
+		var c contents
+		if n.reading != nil && o.ahead != nil {
+			c = o.ahead.get(n.reading, &o.reader)
+		} else {
+			c = o.contents(n, &o.reader)
+		}
+		n.object, n.openErr = o.identify(n, &c)
 	}
 	return n.object, n.openErr
 }
@@ -47,32 +54,46 @@ func (o *Object) Interp() string {
 	return o.Info.Interp
 }
 
-func (o *objects) read(n *node) (*Object, error) {
-	f, st, err := o.openFile(n)
-	if err != nil {
-		return nil, err
+// identify gives the object that a file is. glibc and musl compare st_dev and st_ino; a root that
+// has none goes by the resolved path.
+func (o *objects) identify(n *node, c *contents) (*Object, error) {
+	if c.err != nil {
+		return nil, c.err
 	}
-	defer f.Close()
-	size := st.Size()
-	// glibc and musl compare st_dev and st_ino; a root that has none goes by the resolved path.
+	size := c.stat.Size()
 	for _, k := range o.bySize[size] {
-		if sameFile(k.stat, st) {
+		if sameFile(k.stat, c.stat) {
 			return k.object, nil
 		}
 	}
-	info, err := o.reader.Read(f, size)
-	if err != nil {
-		return nil, &unreadable{head: head(f), err: err}
-	}
 	object := &Object{
-		Path: n.abs(), Info: info, Size: size, Mode: st.Mode(),
+		Path: n.abs(), Info: c.info, Size: size, Mode: c.stat.Mode(),
 		Open: func() (File, error) {
 			f, _, err := o.openFile(n)
 			return f, err
 		},
 	}
-	o.bySize[size] = append(o.bySize[size], known{object, st})
+	o.bySize[size] = append(o.bySize[size], known{object, c.stat})
 	return object, nil
+}
+
+// contents is what was read of a file, or why it was not.
+type contents struct {
+	info *elfpatch.Info
+	stat fs.FileInfo
+	err  error
+}
+
+func (t *tree) contents(n *node, reader *elfpatch.Reader) (c contents) {
+	var f rootFile
+	if f, c.stat, c.err = t.openFile(n); c.err != nil {
+		return c
+	}
+	defer f.Close()
+	if c.info, c.err = reader.Read(f, c.stat.Size()); c.err != nil {
+		c.err = &unreadable{head: head(f), err: c.err}
+	}
+	return c
 }
 
 // sameFile reports whether two descriptions are of one file.

@@ -56,7 +56,8 @@ type node struct {
 	probes int                    // how often a name was looked for before
 	names  map[string]fs.FileMode // its names; nil when it cannot be listed
 
-	opened  bool // for a regular file: it has been read, or cannot be
+	reading *reading // for a regular file: that it is being read ahead
+	opened  bool     // for a regular file: it has been read, or cannot be
 	object  *Object
 	openErr error
 }

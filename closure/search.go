@@ -149,6 +149,7 @@ func (p *process) take(n *Need, name string, h hit) {
 	n.To = &Loaded{Object: h.object, Path: h.path, By: n, parent: n.parent}
 	p.create(n.To)
 	p.rename(len(p.all)-1, name)
+	p.readNeeds(n.To)
 }
 
 // search looks for a name in the places that the search order gives, and notes in a need those

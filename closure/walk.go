@@ -7,7 +7,7 @@ import (
 
 // Walk computes what each program's loader would map, in its order, and why. Programs are absolute
 // slash paths inside root; root's files must also be io.ReaderAt, and links are read through
-// fs.ReadLinkFS. A library is taken as ldd takes one.
+// fs.ReadLinkFS; several files are opened at a time. A library is taken as ldd takes one.
 //
 // A need that nothing answers is no error: its To is nil, see [Closure.Missing]. What stops the loader
 // itself is one: a [*LoadError]. What is no program is a [*ProgramError] or a [*WrapperError].
@@ -16,6 +16,8 @@ func Walk(root fs.FS, programs []string, opts Options) (*Closure, error) {
 		return nil, err
 	}
 	w := newWalker(root, opts)
+	w.ahead = newReadAhead(w.tree)
+	defer w.stopReadAhead()
 	c := &Closure{StoreDir: opts.storeDir()}
 	for _, path := range programs {
 		m, err := w.linkMap(path)
@@ -80,7 +82,9 @@ type process struct {
 	system  []place // the loader's own directories
 	env     []list  // LD_LIBRARY_PATH
 	cpu     processor
-	probes  int // places looked at
+	probes  int             // places looked at
+	guessed map[string]bool // needed names that files were read ahead for
+	guesses int             // places looked at for that
 }
 
 // linkMap computes the link map of one program.
@@ -92,13 +96,14 @@ func (w *walker) linkMap(path string) (*LinkMap, error) {
 	program := &Loaded{Object: object, Path: object.Path}
 	p := &process{
 		walker: w, m: &LinkMap{Asked: path, Loaded: []*Loaded{program}},
-		names: map[string]int{}, sonames: map[string]int{},
+		names: map[string]int{}, sonames: map[string]int{}, guessed: map[string]bool{},
 	}
 	p.create(program)
 	if !p.start() {
 		return p.m, nil
 	}
 	p.m.process = p
+	p.readNeeds(program)
 	s := &scope{process: p}
 	s.add(program)
 	if err := p.preload(s); err != nil {

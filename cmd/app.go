@@ -14,7 +14,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -56,6 +59,12 @@ func (a *app) run(ctx context.Context) error {
 	root := a.command()
 	root.SetArgs(a.Args[1:])
 	return root.ExecuteContext(ctx)
+}
+
+// interruptible ends a context when the user stops the program. Only verbs that leave something
+// behind ask for it: listening takes threads of its own.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 }
 
 // app is one run.

@@ -52,7 +52,9 @@ The same input gives the same bytes on any machine; SOURCE_DATE_EPOCH sets the t
 		Example: "  nixbundle ./result/bin/sensor -o sensor.tar.zst",
 		Args:    atLeastOne,
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.bundle(c.Context(), args, flags)
+			ctx, stop := interruptible(c.Context())
+			defer stop()
+			return a.bundle(ctx, args, flags)
 		},
 	}
 	f := c.Flags()

@@ -74,6 +74,8 @@ func (a *app) runPatchelf(ctx context.Context, name string, args []string) error
 	if err != nil || done {
 		return p.speak(err)
 	}
+	ctx, stop := interruptible(ctx)
+	defer stop()
 	for _, file := range p.files {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -48,7 +48,9 @@ a launcher, or uses the target's own C library, needs a root that has those.
 			if len(args) == 0 || len(args) > 1 && !flags.run {
 				return exactlyOne(c, args)
 			}
-			return a.verify(c.Context(), args[0], args[1:], flags)
+			ctx, stop := interruptible(c.Context())
+			defer stop()
+			return a.verify(ctx, args[0], args[1:], flags)
 		},
 	}
 	f := c.Flags()
