@@ -74,8 +74,8 @@ func (s *start) demands() ([]Demand, error) {
 	}
 	all := []Demand{loader}
 	for _, n := range s.linkMap.Needs {
-		if d := (Demand{Object: n.From.Object, Soname: path.Base(n.Name)}); n.To != nil && !inLibc(n.From.Object) && inLibc(n.To.Object) {
-			all = append(all, d)
+		if !inLibc(n.From.Object) && asksLibc(n) {
+			all = append(all, Demand{Object: n.From.Object, Soname: path.Base(n.Name)})
 		}
 	}
 	for _, o := range s.linkMap.All() {
@@ -103,6 +103,15 @@ const relrVersion = "GLIBC_ABI_DT_RELR"
 // same reports whether two demands are for one version of one object.
 func (d *Demand) same(other Demand) bool {
 	return d.Object == other.Object && d.Soname == other.Soname && d.Version == other.Version
+}
+
+// asksLibc reports whether a need is for a member of a C library. In a bundle that uses the target's own
+// nothing answers it.
+func asksLibc(n *closure.Need) bool {
+	if n.To == nil {
+		return closure.InLibc(&elfpatch.Info{Soname: path.Base(n.Name)})
+	}
+	return inLibc(n.To.Object)
 }
 
 func inLibc(o *closure.Object) bool { return closure.InLibc(o.Info) }

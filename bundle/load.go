@@ -60,9 +60,13 @@ func (v *verifier) strayPrograms() {
 	}
 }
 
-// load walks, binds and judges programs as the loader would load them from the bundle.
+// load walks, binds, judges and audits programs as the loader would load them from the bundle.
 func (v *verifier) load(g []*starting) error {
-	tree, err := v.tree(g[0])
+	port, ok := v.port(g[0])
+	if !ok {
+		return nil
+	}
+	tree, err := v.machine(g[0])
 	if err != nil {
 		return err
 	}
@@ -81,8 +85,14 @@ func (v *verifier) load(g []*starting) error {
 	for _, f := range findings {
 		v.judged(g[0], f)
 	}
+	if findings, err = closure.Audit(c, v.audited(g[0], port)); err != nil {
+		return err
+	}
+	for _, f := range findings {
+		v.keep(f)
+	}
 	for i, m := range c.LinkMaps {
-		if err := v.checkLinkMap(g[i], m); err != nil {
+		if err := v.checkLinkMap(g[i], m, port); err != nil {
 			return err
 		}
 	}
@@ -147,23 +157,38 @@ type section struct{ *io.SectionReader }
 
 func (section) Close() error { return nil }
 
-// judged takes a finding of the closure, in the bundle's words.
+// judged takes a finding of Judge: what refuses a bundle is an error, and so is a symbol that nothing
+// defines.
 func (v *verifier) judged(s *starting, f closure.Finding) {
-	if f.Severity == closure.Note || s.Strategy == StrategySystem && f.Kind == closure.KindMissing && inTarget(s, f.Name) {
+	if f.Kind == closure.KindMissing && v.fromTarget(s) && inTarget(s, f.Name) {
 		return
 	}
-	if !refuses(&f) && f.Kind != closure.KindSymbol {
-		f.Severity = closure.Warning
-	} else {
+	switch {
+	case f.Severity == closure.Note:
+	case refuses(&f) || f.Kind == closure.KindSymbol:
 		f.Severity = closure.Error
+	default:
+		f.Severity = closure.Warning
 	}
-	trimFinding(&f)
-	if v.accepts(&f) {
-		v.result.Accepted = append(v.result.Accepted, f)
-		return
-	}
-	v.add(f)
+	v.keep(f)
 }
+
+// keep records a finding of a closure that is no note, in the bundle's words. What the manifest records
+// stood there when the bundle was made; of a machine it knows nothing.
+func (v *verifier) keep(f closure.Finding) {
+	trimFinding(&f)
+	ofMachine := f.Severity == closure.Error && aboutMachine[f.Kind]
+	switch {
+	case f.Severity == closure.Note:
+	case v.accepts(&f) && !ofMachine:
+		v.result.Accepted = append(v.result.Accepted, f)
+	default:
+		v.add(f)
+	}
+}
+
+// aboutMachine are kinds of findings that are errors on a machine that is named, and else warnings.
+var aboutMachine = map[closure.Kind]bool{closure.KindPageSize: true, closure.KindISA: true, closure.KindRelr: true}
 
 // inTarget reports whether a name is the target's to answer, beside the system's own C library.
 func inTarget(s *starting, name string) bool {
@@ -190,11 +215,14 @@ func trimFinding(f *closure.Finding) {
 }
 
 // checkLinkMap checks what only a bundle promises of a link map.
-func (v *verifier) checkLinkMap(s *starting, m *closure.LinkMap) error {
+func (v *verifier) checkLinkMap(s *starting, m *closure.LinkMap, port *Port) error {
 	v.checkLauncher(s, &m.Loader)
 	v.checkMusl(s)
 	v.checkLibc(s, m)
 	v.checkInodes(s, m)
+	if err := v.checkTarget(s, m, port); err != nil {
+		return err
+	}
 	for _, n := range m.Needs {
 		if n.To != nil {
 			v.result.Needs++
@@ -217,40 +245,6 @@ func (v *verifier) checkLinkMap(s *starting, m *closure.LinkMap) error {
 // packed is the entry of an object that was loaded; nil for one of the target.
 func (v *verifier) packed(o *closure.Object) *verified {
 	return v.entries[strings.TrimPrefix(o.Path, proofDir+"/")]
-}
-
-// checkLibc checks that the C library is all of one build, or none of it is in the bundle.
-func (v *verifier) checkLibc(s *starting, m *closure.LinkMap) {
-	var first *verified
-	for _, o := range m.All() {
-		e := v.packed(o)
-		if e == nil || !closure.InLibc(o.Info) {
-			continue
-		}
-		switch {
-		case s.Strategy == StrategySystem:
-			v.add(libcFinding(s, e, fmt.Sprintf("%s uses the target's C library, and the bundle has %s", s.Entry, e.Path)))
-		case first == nil:
-			first = e
-		case e.StorePath != first.StorePath:
-			v.add(libcFinding(s, e, fmt.Sprintf("%s loads parts of two C libraries: %s is of %s, and %s of %s",
-				s.Entry, first.Path, orOutside(first.StorePath), e.Path, orOutside(e.StorePath))))
-		}
-	}
-}
-
-func orOutside(storePath string) string {
-	if storePath == "" {
-		return "no store path"
-	}
-	return clip(storePath)
-}
-
-func libcFinding(s *starting, e *verified, what string) closure.Finding {
-	return closure.Finding{
-		Kind: closure.KindLibc, Severity: closure.Error, Program: s.Entry, Name: e.Path, What: what,
-		Advice: "make the bundle again: all of a C library is of one build, or the target's",
-	}
 }
 
 // checkInodes finds two objects of one process that are one file: the loader would take them for one.

@@ -2,12 +2,15 @@ package bundle
 
 import (
 	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"path"
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch/stub"
 )
 
 // starting is a program of a bundle that is verified.
@@ -67,6 +70,8 @@ func (v *verifier) check(s *starting) (why string) {
 		return ""
 	case s.Strategy == StrategyStub && info.Stub == nil:
 		return "it has no start stub"
+	case s.Strategy == StrategyStub && !hasOurStub(s.elf):
+		return "its start stub is not the code that nixbundle writes"
 	case s.Strategy == StrategyStub:
 	case info.Interp == "":
 		return "it asks for no loader"
@@ -86,12 +91,31 @@ func (v *verifier) check(s *starting) (why string) {
 	return v.checkLoader(s)
 }
 
+// hasOurStub reports whether a program enters the code that stands in package stub, at its place in
+// a segment that nobody can write to.
+func hasOurStub(e *verified) bool {
+	info := e.info
+	code := stub.Code(info.Machine, info.Class, info.Data)
+	if code == nil || info.Entry != info.Stub.Addr+stub.Head {
+		return false
+	}
+	want := info.Stub.Encode(binary.LittleEndian, code) // every machine with a stub is
+	got := make([]byte, len(want))
+	for _, s := range info.Segments {
+		if s.Type == elf.PT_LOAD && s.Vaddr == info.Stub.Addr && s.Filesz >= uint64(len(want)) && s.Flags == elf.PF_R|elf.PF_X {
+			_, err := e.content.ReadAt(got, int64(s.Off))
+			return err == nil && bytes.Equal(got, want)
+		}
+	}
+	return false
+}
+
 // checkLoader finds the loader that the bundle brings for a program.
 func (v *verifier) checkLoader(s *starting) (why string) {
 	at := path.Join(v.manifest.Name, libDir, path.Base(s.elf.info.Interp))
 	switch s.Strategy {
 	case StrategyStub:
-		at = path.Join(path.Dir(s.elf.Path), s.elf.info.Stub.Loader)
+		at = path.Dir(s.elf.Path) + "/" + s.elf.info.Stub.Loader
 	case StrategyWrapper:
 		if at = v.launched(s.entry); at == "" {
 			return s.Entry + " is not the launcher that nixbundle writes"

@@ -3,12 +3,15 @@ package bundle_test
 import (
 	"archive/tar"
 	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"strings"
 
 	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
 	"github.com/nixbundle/nixbundle/elfpatch"
 	"github.com/nixbundle/nixbundle/elfpatch/elftest"
+	"github.com/nixbundle/nixbundle/elfpatch/stub"
 )
 
 // spoil is one way to spoil a bundle, and the finding that must come of it.
@@ -164,6 +167,7 @@ var forgeries = []spoil{
 	{"version_gone", func(s *spoiled) { s.replace("libprotobuf-c.so.1.0.0", "\x00LIBPROTOBUF_C_", "\x00LIBPROTOBUF_D_") }, closure.KindVersion, "LIBPROTOBUF_C_"},
 	{"newer_glibc_wanted", func(s *spoiled) { s.replace("libexec/sensor", "GLIBC_2.34", "GLIBC_2.99") }, closure.KindVersion, "GLIBC_2.99"},
 	{"libc_of_another_build", func(s *spoiled) { s.entry("libc.so.6").StorePath = elftest.StorePath("glibc-2.40") }, closure.KindLibc, "glibc-2.40"},
+	{"libc_of_another_release", func(s *spoiled) { s.replace("libc.so.6", "release version 2.36", "release version 2.31") }, closure.KindBuilds, "2.31"},
 	{"link_dangles", func(s *spoiled) { s.member("libprotobuf-c.so.1").Linkname = "libprotobuf-c.so.1.9.9" }, bundle.KindLink, "which is not there"},
 	{"link_loops", func(s *spoiled) { s.member("libprotobuf-c.so.1").Linkname = "libprotobuf-c.so.1" }, bundle.KindLink, "too many links"},
 	{"link_through_link_out", func(s *spoiled) {
@@ -191,4 +195,45 @@ var forgeries = []spoil{
 		m.data, m.Typeflag, m.Linkname = nil, tar.TypeLink, "sensor/lib/libtflite.so.2"
 		s.entry("libvision.so.4").Edits = s.entry("libtflite.so.2").Edits
 	}, bundle.KindStart, "are one file"},
+}
+
+// ofStub are forgeries of a bundle whose program starts by a stub.
+var ofStub = []spoil{
+	{"stub_altered", func(s *spoiled) { m := s.member("bin/sensor"); m.data[stubAt(m)+stub.Head+100] ^= 1 }, bundle.KindStart, "is not the code that nixbundle writes"},
+	{"stub_writable", func(s *spoiled) { m := s.member("bin/sensor"); segmentFlags(m, elf.PF_R|elf.PF_W|elf.PF_X) }, bundle.KindStart, "is not the code that nixbundle writes"},
+	{"entry_moved", func(s *spoiled) { s.member("bin/sensor").data[0x18] ^= 4 }, bundle.KindStart, "it has no start stub"},
+	{"loader_deleted", func(s *spoiled) { s.drop("ld-linux-aarch64.so.1") }, bundle.KindStart, "which is not there"},
+	{"loader_out", func(s *spoiled) {
+		s.edit("bin/sensor", elfpatch.Edit{Loader: "../../lib/ld-linux-aarch64.so.1"})
+	}, bundle.KindStart, "which leads out of the bundle"},
+	{"loader_not_executable", func(s *spoiled) { s.member("ld-linux-aarch64.so.1").Mode = 0o644 }, bundle.KindStart, "is not executable"},
+	{"strategy_none", func(s *spoiled) { s.manifest.Programs[0].Strategy = "none" }, bundle.KindStart, "it is not static"},
+	{"strategy_system", func(s *spoiled) { s.manifest.Programs[0].Strategy = "system" }, bundle.KindStart, "it asks for no loader"},
+}
+
+// stubAt is where the stub's segment starts in a file.
+func stubAt(m *member) uint64 {
+	_, off := stubSegment(m)
+	return off
+}
+
+// stubSegment gives the index of the stub's segment, and its offset in the file.
+func stubSegment(m *member) (int, uint64) {
+	info, err := elfpatch.Read(bytes.NewReader(m.data), int64(len(m.data)))
+	if err != nil {
+		panic(err)
+	}
+	for i, s := range info.Segments {
+		if s.Type == elf.PT_LOAD && s.Vaddr == info.Stub.Addr {
+			return i, s.Off
+		}
+	}
+	panic("no stub")
+}
+
+// segmentFlags changes p_flags of the stub's segment (gABI 5, "Program Header", 64 bits).
+func segmentFlags(m *member, flags elf.ProgFlag) {
+	i, _ := stubSegment(m)
+	phoff := binary.LittleEndian.Uint64(m.data[0x20:])
+	binary.LittleEndian.PutUint32(m.data[phoff+uint64(i)*56+4:], uint32(flags))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 
 	"github.com/nixbundle/nixbundle/closure"
@@ -24,6 +25,7 @@ const (
 	KindStart     closure.Kind = "start"          // a program does not start as its strategy promises
 	KindStorePath closure.Kind = "store-path"     // what the loader reads names the Nix store
 	KindLeaves    closure.Kind = "outside-bundle" // what the loader reads leads out of the bundle
+	KindTarget    closure.Kind = "target"         // the target does not have what a program asks of it
 	KindRun       closure.Kind = "run"            // a program that was run did not end well
 )
 
@@ -32,6 +34,14 @@ type VerifyOptions struct {
 	// TempDir is where the unpacked bytes of the bundle are kept while it is read, in one file
 	// without a name; "" means /tmp.
 	TempDir string
+	// Target is the machine that the bundle is to run on; nil is any. A program that uses the target's own
+	// C library must find all that it asks of it there.
+	Target *Target
+	// Root is the file system that Target was read from: programs are then walked in it. Nil where there
+	// is none.
+	Root fs.FS
+	// PageSizes are those of the machine, bytes; none means the target's, where one is named.
+	PageSizes []uint64
 }
 
 // Verification is what [Verify] has found and looked at.
@@ -40,6 +50,9 @@ type Verification struct {
 	Findings []closure.Finding // sorted; empty when all is well
 	Accepted []closure.Finding // those that the manifest records as allowed
 
+	// Fits are the known targets whose C library has all that is asked of it, the oldest first, where programs
+	// use the target's own and no target is named.
+	Fits []string
 	ELFs map[string]*elfpatch.Info // of each program that starts as promised, by its entry
 
 	Entries    int   // files, folders and links, the manifest among them
@@ -110,6 +123,7 @@ type verifier struct {
 	entries  map[string]*verified   // the manifest's, by path
 	order    []*verified            // the same, sorted by path
 	programs map[*verified]Strategy // the ELF files of programs
+	demands  []Demand               // of a C library that a target has
 	unread   bool                   // the archive could not be read to its end
 }
 

@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"debug/elf"
 	"encoding/binary"
 	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,6 +81,9 @@ func TestVerifySpoiled(t *testing.T) {
 	plain := pack(t, p, bundle.PackOptions{Format: bundle.FormatTar})
 	checkSpoiled(t, plain, "lies", lies, func(*spoiled) {})
 	checkSpoiled(t, plain, "forgeries", forgeries, (*spoiled).seal)
+
+	p = demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{Interp: "stub"})
+	checkSpoiled(t, pack(t, p, bundle.PackOptions{Format: bundle.FormatTar}), "stub", ofStub, (*spoiled).seal)
 
 	p = demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{Interp: "system"})
 	plain = pack(t, p, bundle.PackOptions{Format: bundle.FormatTar})
@@ -220,6 +225,109 @@ func TestVerifySparse(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "x.tar")
 		run(t, "tar", "-C", dir, "-S", "--format="+format, "-cf", file, "sensor")
 		requireFinding(t, verify(t, file), bundle.KindEntry, "libtflite.so.2")
+	}
+}
+
+// machineRoot is the root of a machine with the C library of the demo, and a library by accident.
+func machineRoot(t *testing.T) fs.FS {
+	t.Helper()
+	found, err := filepath.Glob("../testdata/demo/nix/store/*-glibc-*/lib/*")
+	require.NoError(t, err)
+	others, err := filepath.Glob("../testdata/demo/nix/store/pv9*-tflite-*/lib/libtflite.so.2")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(dir+"/lib/aarch64-linux-gnu", 0o755))
+	for _, file := range append(found, others...) {
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, at := range []string{"/lib/", "/lib/aarch64-linux-gnu/"} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir+at, filepath.Base(file)), data, 0o755))
+		}
+	}
+	root, err := closure.OpenRoot(dir)
+	require.NoError(t, err)
+	return root
+}
+
+// TestVerifyInRoot: a program that uses the machine's C library is walked there, and takes nothing else
+// of it, not even by luck.
+func TestVerifyInRoot(t *testing.T) {
+	p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{Interp: "system"})
+	s := takeApart(t, pack(t, p, bundle.PackOptions{Format: bundle.FormatTar}))
+	opts := bundle.VerifyOptions{TempDir: t.TempDir(), Root: machineRoot(t)}
+	v, err := bundle.Verify(t.Context(), written(t, "x", s.tar()), opts)
+	require.NoError(t, err)
+	require.Empty(t, v.Findings)
+	require.Equal(t, 6, v.Objects)
+	require.Empty(t, v.Fits)
+
+	s.drop("libtflite.so.2")
+	s.seal()
+	v, err = bundle.Verify(t.Context(), written(t, "x", s.tar()), opts)
+	require.NoError(t, err)
+	requireFinding(t, v, bundle.KindLeaves, "sensor needs libtflite.so.2, which is not in the bundle: it gets the machine's /lib/aarch64-linux-gnu/libtflite.so.2")
+
+	empty, err := closure.OpenRoot(t.TempDir())
+	require.NoError(t, err)
+	opts.Root = empty
+	v, err = bundle.Verify(t.Context(), written(t, "x", s.tar()), opts)
+	require.NoError(t, err)
+	requireFinding(t, v, closure.KindMissing, "/lib/ld-linux-aarch64.so.1")
+	p = demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{Interp: "wrapper"})
+	v, err = bundle.Verify(t.Context(), written(t, "x", pack(t, p, bundle.PackOptions{})), opts)
+	require.NoError(t, err)
+	requireFinding(t, v, bundle.KindTarget, "/bin/sh")
+}
+
+// TestVerifyTarget: a known target is asked for each version, and none for what it has; where none is
+// named the oldest that would do is.
+func TestVerifyTarget(t *testing.T) {
+	p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{Interp: "system"})
+	file := written(t, "x", pack(t, p, bundle.PackOptions{}))
+	require.Equal(t, []string{"ubuntu-22.04 (glibc 2.35)"}, verify(t, file).Fits)
+	for name, want := range map[string]string{
+		"raspios-bookworm": "", "debian-13": "", "raspios-bullseye": "sensor needs __libc_start_main@GLIBC_2.34, and raspios-bullseye has glibc 2.31",
+		"alpine": "sensor needs ld-linux-aarch64.so.1",
+	} {
+		target, err := bundle.ParseTarget(name)
+		require.NoError(t, err)
+		v, err := bundle.Verify(t.Context(), file, bundle.VerifyOptions{TempDir: t.TempDir(), Target: target})
+		require.NoError(t, err)
+		if want == "" {
+			require.Empty(t, v.Findings, name)
+			continue
+		}
+		requireFinding(t, v, bundle.KindTarget, want)
+	}
+}
+
+// TestVerifyPageSize: a library whose segments fit 4 KiB alone is a warning, and an error where the
+// machine's pages are larger.
+func TestVerifyPageSize(t *testing.T) {
+	p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{})
+	s := takeApart(t, pack(t, p, bundle.PackOptions{Format: bundle.FormatTar}))
+	m := s.member("libtflite.so.2")
+	phoff := binary.LittleEndian.Uint64(m.data[0x20:])
+	info, err := elfpatch.Read(bytes.NewReader(m.data), int64(len(m.data)))
+	require.NoError(t, err)
+	for i, segment := range info.Segments {
+		at := m.data[phoff+uint64(i)*56:]
+		if segment.Off >= 0xf000 { // the data, 4 KiB further on, as if linked with max-page-size=4096
+			binary.LittleEndian.PutUint64(at[16:], segment.Vaddr+4096)
+		}
+		if segment.Type == elf.PT_LOAD {
+			binary.LittleEndian.PutUint64(at[48:], 4096)
+		}
+	}
+	s.seal()
+	file := written(t, "x", s.tar())
+	for _, size := range []uint64{4 << 10, 16 << 10} {
+		v, err := bundle.Verify(t.Context(), file, bundle.VerifyOptions{TempDir: t.TempDir(), PageSizes: []uint64{size}})
+		require.NoError(t, err)
+		if size > 4<<10 {
+			requireFinding(t, v, closure.KindPageSize, "libtflite.so.2")
+		}
+		require.Equal(t, size > 4<<10, slices.ContainsFunc(v.Findings, func(f closure.Finding) bool { return f.Kind == closure.KindPageSize }))
 	}
 }
 

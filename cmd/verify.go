@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,7 +20,7 @@ import (
 type verifyFlags struct {
 	run      bool
 	program  string
-	root     string
+	target   targetFlags
 	pageSize int
 	limit    time.Duration
 }
@@ -35,6 +36,10 @@ the loader reads lead nowhere else; every program starts as its strategy promise
 and symbol has its answer. The bundle is not trusted, unpacked or run.
 
 Conflicts that stood in the programs when the bundle was made are listed and are no findings.
+
+--target and --target-root name the machine: its page sizes and its processor must do, and a program that
+uses the target's own C library must find there all that it asks for. Without one, what such a program
+asks for decides, and the oldest known target that has it is named.
 
 --run runs a program too, if nothing is wrong: in an empty root, or with --target-root in that one,
 which is not changed; without a network; for another machine in qemu-user (qemu-ARCH-static). It takes
@@ -56,15 +61,19 @@ a launcher, or uses the target's own C library, needs a root that has those.
 	f := c.Flags()
 	f.BoolVar(&flags.run, "run", false, "run the program too, with the arguments behind BUNDLE")
 	f.StringVar(&flags.program, "program", "", "the entry to run, such as sensor/bin/sensor (default the first program)")
-	f.StringVar(&flags.root, "target-root", "", "folder with the root of a machine to run it in")
-	f.IntVar(&flags.pageSize, "page-size", 0, "run it in qemu with pages of so many bytes, such as 16384 for a Pi 5")
+	flags.target.add(c)
+	f.IntVar(&flags.pageSize, "page-size", 0, "the machine's pages have so many bytes, such as 16384 on a Pi 5; --run then takes qemu (default the target's)")
 	f.DurationVar(&flags.limit, "time-limit", 0, "end the program after this time, such as 10s (default never)")
 	a.addJSON(c)
 	return c
 }
 
 func (a *app) verify(ctx context.Context, name string, args []string, flags verifyFlags) error {
-	v, err := bundle.Verify(ctx, name, bundle.VerifyOptions{TempDir: os.TempDir()})
+	opts, err := flags.options()
+	if err != nil {
+		return err
+	}
+	v, err := bundle.Verify(ctx, name, opts)
 	if err != nil {
 		return err
 	}
@@ -85,6 +94,25 @@ func (a *app) verify(ctx context.Context, name string, args []string, flags veri
 	return err
 }
 
+// options are those of the proof.
+func (f *verifyFlags) options() (opts bundle.VerifyOptions, err error) {
+	opts.TempDir = os.TempDir()
+	switch {
+	case f.pageSize < 0 || f.pageSize&(f.pageSize-1) != 0 || f.pageSize > 0 && f.pageSize < 4096:
+		return opts, usageError{fmt.Errorf("--page-size %d: it is a power of two from 4096 on", f.pageSize)}
+	case f.pageSize > 0:
+		opts.PageSizes = []uint64{uint64(f.pageSize)}
+	}
+	var noLibc *bundle.OptionError // a root may have none, where bundles bring their own
+	if opts.Target, err = f.target.target(); err != nil && (f.target.root == "" || !errors.As(err, &noLibc)) {
+		return opts, err
+	}
+	if f.target.root != "" {
+		opts.Root, err = closure.OpenRoot(f.target.root)
+	}
+	return opts, err
+}
+
 // runBundle runs a program of a bundle that was proven. What it prints is the answer, but with --json.
 func (a *app) runBundle(ctx context.Context, name string, args []string, v *bundle.Verification, flags verifyFlags) (*trial.Result, error) {
 	out := a.rawOut
@@ -92,7 +120,7 @@ func (a *app) runBundle(ctx context.Context, name string, args []string, v *bund
 		out = a.Stderr
 	}
 	r, err := trial.Run(ctx, name, v, trial.Options{
-		Program: flags.program, Args: args, Root: flags.root, PageSize: flags.pageSize, Limit: flags.limit,
+		Program: flags.program, Args: args, Root: flags.target.root, PageSize: flags.pageSize, Limit: flags.limit,
 		Stdin: os.Stdin, Stdout: out, Stderr: a.Stderr, Look: exec.LookPath,
 	})
 	if r != nil && !r.OK() {
@@ -112,6 +140,9 @@ func (a *app) printVerification(name string, v *bundle.Verification, r *trial.Re
 		count(v.Entries, "entry", "entries"), fmt.Sprintf("%.1f MB", float64(v.Bytes)/1e6), count(v.Programs, "program", "programs"),
 		count(v.Objects, "object", "objects"), count(v.Needs, "need", "needs"), count(v.References, "reference", "references"),
 	}, ", "))
+	if len(v.Fits) > 0 {
+		fprintf(a.Stdout, "%s: uses the target's own C library, and no target is named: from %s on\n", name, v.Fits[0])
+	}
 	if r != nil {
 		fprintf(a.Stdout, "%s: %s %s\n", name, r.Program, r.String())
 	}
@@ -140,6 +171,7 @@ func verificationJSON(name string, v *bundle.Verification) any {
 		Bundle   string        `json:"bundle"`
 		Findings []findingJSON `json:"findings"`
 		Accepted []findingJSON `json:"acceptedFindings"`
+		Fits     []string      `json:"fits"` // the oldest known target that has all that is asked of it
 		Checked  checked       `json:"checked"`
-	}{name, findingList(v.Findings), findingList(v.Accepted), checked{v.Entries, v.Bytes, v.Programs, v.Objects, v.Needs, v.References}}
+	}{name, findingList(v.Findings), findingList(v.Accepted), append([]string{}, v.Fits...), checked{v.Entries, v.Bytes, v.Programs, v.Objects, v.Needs, v.References}}
 }

@@ -67,7 +67,15 @@ func TestVerifyRunRefuses(t *testing.T) {
 	_, stderr, status = run("verify", echo, "--run", "--program", "echo/bin/other")
 	require.Equal(t, 1, status)
 	require.Contains(t, stderr, "echo/bin/other is no program of the bundle\nhint: name one of echo/bin/echo")
-	_, stderr, status = run("verify", echo, "--run", "--target-root", t.TempDir())
+	root := t.TempDir()
+	stdout, _, status := run("verify", echo, "--run", "--target-root", root)
+	require.Equal(t, 3, status)
+	require.Contains(t, stdout, "/bin/sh")
+	sh, err := os.ReadFile("/bin/sh")
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(root+"/bin", 0o755))
+	require.NoError(t, os.WriteFile(root+"/bin/sh", sh, 0o755))
+	_, stderr, status = run("verify", echo, "--run", "--target-root", root)
 	require.Equal(t, 1, status)
 	require.Contains(t, stderr, "has no folder tmp")
 	_, _, status = run("verify", echo, "argument")
@@ -77,7 +85,7 @@ func TestVerifyRunRefuses(t *testing.T) {
 	demo := filepath.Join(t.TempDir(), "x.tar")
 	_, stderr, status = run("--root", "../testdata/demo", "/sensor-fixed/bin/sensor", "-o", demo)
 	require.Zero(t, status, stderr)
-	_, stderr, status = run("verify", demo, "--run", "--target-root", "/")
+	_, stderr, status = run("verify", demo, "--run")
 	require.Equal(t, 1, status)
 	require.Contains(t, stderr, "cannot run EM_AARCH64 without qemu-user (qemu-aarch64-static)")
 
@@ -86,7 +94,7 @@ func TestVerifyRunRefuses(t *testing.T) {
 	at := bytes.Index(data, []byte("/bin/sh"))
 	data[at+1] = 'x'
 	require.NoError(t, os.WriteFile(echo, data, 0o600))
-	stdout, stderr, status := run("verify", echo, "--run", "--target-root", "/", "must not be printed")
+	stdout, stderr, status = run("verify", echo, "--run", "--target-root", "/", "must not be printed")
 	require.Equal(t, 3, status)
 	require.NotContains(t, stdout+stderr, "must not be printed")
 }
@@ -121,8 +129,8 @@ func TestVerifyRunStore(t *testing.T) {
 	dir := store(t)
 	needForeign(t, dir)
 	for _, p := range storePrograms {
-		if len(p.args) > 0 && p.args[0] == model {
-			continue // its input is not in the root
+		if len(p.args) > 0 && p.args[0] == model || strings.Contains(p.program, "x86_64") {
+			continue // its input is not in the root, or it is for another machine than the root
 		}
 		for _, interp := range p.interps {
 			t.Run(p.result+"/"+filepath.Base(p.program)+"/"+interp, func(t *testing.T) {
