@@ -49,10 +49,9 @@ func (p *patch) placeBlocks() error {
 		return unsupported("there is no address left behind the last segment")
 	}
 	if p.own >= 0 {
-		p.segs[p.own] = s
-	} else {
-		p.insertSegment(s)
+		p.segs[p.own] = Segment{}
 	}
+	p.insertSegment(s)
 	p.layTail(s, blocks, places)
 	return nil
 }
@@ -64,9 +63,8 @@ func (p *patch) homeless() []*block {
 
 // layTail writes the segment: into the file, or what it covers behind the kept part of it is the tail.
 func (p *patch) layTail(s Segment, blocks []*block, places []uint64) {
-	end := int64(s.Off + s.Filesz)
-	if atEnd := int64(s.Off) >= p.size || p.ownAtEnd(); atEnd {
-		p.img.kept = min(p.size, int64(s.Off))
+	if end := int64(s.Off + s.Filesz); end > p.img.kept || p.ownAtEnd() {
+		p.img.kept, end = min(p.img.kept, int64(s.Off)), max(end, int64(p.img.moved.from)) // never down
 		p.img.tail = make([]byte, end-p.img.kept)
 	}
 	for i, b := range blocks {
@@ -98,10 +96,10 @@ func (p *patch) ownPlace(blocks []*block) (Segment, error) {
 	}
 	off, ok := p.fileGap(blocks)
 	if !ok {
-		if err := p.refuseTrailer(); err != nil {
+		var err error
+		if off, err = p.imageEnd(); err != nil {
 			return Segment{}, err
 		}
-		off = offset(alignUp(uint64(p.size), maxTableAlign))
 	}
 	var top uint64
 	for i, s := range p.segs {
@@ -109,6 +107,7 @@ func (p *patch) ownPlace(blocks []*block) (Segment, error) {
 			top = max(top, s.Vaddr+s.Memsz)
 		}
 	}
+	top += p.largestSymbol()
 	page := p.pageAlign()
 	if page > maxAlign {
 		return Segment{}, unsupported("the file must grow, and its segments are aligned to %d bytes", page)
@@ -132,6 +131,9 @@ func (p *patch) fileGap(blocks []*block) (offset, bool) {
 			used = append(used, extent{offset(s.Off), offset(s.Off + s.Filesz)})
 		}
 	}
+	if t := p.trailer(); t.size() > 0 {
+		used = append(used, t)
+	}
 	best, at := extent{}, offset(0)
 	for _, u := range sorted(used) {
 		gap := extent{offset(alignUp(uint64(at), maxTableAlign)), u.from}
@@ -145,24 +147,6 @@ func (p *patch) fileGap(blocks []*block) (offset, bool) {
 
 // maxAlign bounds p_align: no machine has larger pages.
 const maxAlign = 1 << 30
-
-// refuseTrailer refuses to append to a file that has bytes behind its ELF image, for who put them
-// there looks for them at the end. Zeros are no payload.
-func (p *patch) refuseTrailer() error {
-	end := offset(0)
-	for _, u := range p.used {
-		end = max(end, u.to)
-	}
-	for _, s := range p.segs {
-		if s.Type == elf.PT_LOAD {
-			end = max(end, offset(s.Off+s.Filesz))
-		}
-	}
-	if n := p.size - int64(end); n > minPage || n > 0 && !p.unused(end, n) {
-		return unsupported("the file must grow, and %d bytes that are no part of the ELF image stand at its end", n)
-	}
-	return nil
-}
 
 // ownSegment returns the index of the segment that an earlier edit appended, or -1: the last one,
 // holding nothing but tables that can move, and read-only unless the dynamic section is in it.

@@ -26,7 +26,8 @@ import (
 // placed without risk is an error that wraps ErrUnsupported and names what stands against it:
 //   - an interp for a file that has none, or a run path for one that starts itself: a static PIE, a loader;
 //   - more new entries than the dynamic section has room for, where the file starts itself;
-//   - growth where no program header can be had, or where a payload stands behind the ELF image;
+//   - growth where no program header can be had, or, unless e.Trailer says how, where a payload stands
+//     behind the ELF image;
 //   - segments that overlap, do not ascend or are not congruent in the input already.
 func Apply(src io.ReaderAt, size int64, e Edit) (*Image, error) {
 	if err := e.check(); err != nil {

@@ -347,15 +347,6 @@ func TestApplyRefuses(t *testing.T) {
 	}
 }
 
-// An edit in place leaves a payload behind the file alone.
-func TestApplyTrailer(t *testing.T) {
-	im := library()
-	im.Trailer = bytes.Repeat([]byte("payload"), 1000)
-	b := apply(t, im.Bytes(), elfpatch.Edit{RunPath: "$ORIGIN"})
-	require.True(t, bytes.HasSuffix(b, im.Trailer))
-	require.Len(t, b, len(im.Bytes()))
-}
-
 func applyBytes(b []byte, e elfpatch.Edit) (*elfpatch.Image, error) {
 	return elfpatch.Apply(bytes.NewReader(b), int64(len(b)), e)
 }

@@ -75,3 +75,26 @@ func (f *file) symbolNames(name func(i int, name uint64)) error {
 	}
 	return nil
 }
+
+// largestSymbol is the largest size of a symbol up to a mebibyte. A segment that far behind the others
+// keeps eu-elflint quiet, which takes a relocation to write as many bytes as its symbol has
+// (elfutils src/elflint.c: check_one_reloc).
+func (f *file) largestSymbol() uint64 {
+	const most = 1 << 20
+	n, exact := f.dynsymCount()
+	at, _ := f.dyn.value(elf.DT_SYMTAB)
+	size := f.layout().sym
+	table, err := f.at(vaddr(at), n*size)
+	if err != nil || !exact {
+		return 0
+	}
+	var largest uint64
+	for ; len(table) > 0; table = table[size:] {
+		if f.class == elf.ELFCLASS32 {
+			largest = max(largest, uint64(f.get32(table[8:])))
+		} else {
+			largest = max(largest, f.order.Uint64(table[16:]))
+		}
+	}
+	return min(largest, most)
+}

@@ -58,6 +58,10 @@ type Edit struct {
 	ClearVersions []string
 	// RenameSymbols gives the dynamic symbols of a name, of all versions, another.
 	RenameSymbols map[string]string
+
+	// Trailer says what becomes of bytes behind the ELF image when the file must grow; alone it
+	// changes nothing.
+	Trailer Trailer
 }
 
 // maxWish bounds each string of an Edit in bytes: Linux takes no longer path (PATH_MAX), and the

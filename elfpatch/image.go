@@ -16,6 +16,7 @@ type Image struct {
 	kept     int64 // bytes of the original that remain; the tail comes after
 	overlays []overlay
 	tail     []byte
+	moved    extent // a range of the original that comes after the tail
 }
 
 type overlay struct {
@@ -37,22 +38,25 @@ func (m *Image) Over(src io.ReaderAt) *Image {
 }
 
 // Size is the length of the patched file in bytes.
-func (m *Image) Size() int64 { return m.kept + int64(len(m.tail)) }
+func (m *Image) Size() int64 { return m.end() + m.moved.size() }
+
+// end is where the tail ends.
+func (m *Image) end() int64 { return m.kept + int64(len(m.tail)) }
 
 // Changed reports whether any byte differs from the original.
 func (m *Image) Changed() bool {
 	return len(m.overlays) > 0 || len(m.tail) > 0 || m.kept != m.srcSize
 }
 
-// Overlays lists, in ascending order, every range that is not the original's, the appended tail
-// included.
+// Overlays lists, in ascending order, every range that is not the original's at that place: the
+// appended tail is one of them, and a trailer behind it.
 func (m *Image) Overlays() []Range {
 	var ranges []Range
 	for _, o := range m.overlays {
 		ranges = append(ranges, Range{int64(o.off), int64(len(o.data))})
 	}
-	if len(m.tail) > 0 {
-		ranges = append(ranges, Range{m.kept, int64(len(m.tail))})
+	if m.Size() > m.kept {
+		ranges = append(ranges, Range{m.kept, m.Size() - m.kept})
 	}
 	return ranges
 }
@@ -76,6 +80,11 @@ func (m *Image) ReadAt(b []byte, off int64) (int, error) {
 		lay(want, off, o)
 	}
 	lay(want, off, overlay{offset(m.kept), m.tail})
+	if from := max(off, m.end()); from < off+int64(n) {
+		if err := readFull(m.src, want[from-off:], int64(m.moved.from)+from-m.end()); err != nil {
+			return 0, err
+		}
+	}
 	if n < len(b) {
 		return n, io.EOF
 	}

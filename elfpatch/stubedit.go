@@ -116,7 +116,7 @@ const entryOffset = 24
 
 // extend appends data at an offset at or behind the end of the image.
 func (p *patch) extend(off uint64, data []byte) {
-	p.img.tail = append(p.img.tail, make([]byte, int64(off)-p.img.Size())...)
+	p.img.tail = append(p.img.tail, make([]byte, int64(off)-p.img.end())...)
 	p.img.tail = append(p.img.tail, data...)
 }
 
@@ -159,7 +159,8 @@ const (
 
 // behindAll is a segment at the end of the image, at an address behind all others.
 func (p *patch) behindAll() (Segment, error) {
-	if err := p.refuseTrailer(); err != nil {
+	off, err := p.imageEnd()
+	if err != nil {
 		return Segment{}, err
 	}
 	page := p.pageAlign()
@@ -172,7 +173,7 @@ func (p *patch) behindAll() (Segment, error) {
 			top = max(top, s.Vaddr+s.Memsz)
 		}
 	}
-	s := Segment{Type: elf.PT_LOAD, Off: alignUp(uint64(p.img.Size()), stubAlign), Align: page}
+	s := Segment{Type: elf.PT_LOAD, Off: alignUp(uint64(off), stubAlign), Align: page}
 	s.Vaddr = alignUp(top, page) + s.Off%page
 	s.Paddr = s.Vaddr
 	return s, nil

@@ -194,10 +194,21 @@ func (m *Image) writeOverlays(out io.WriterAt) error {
 	return nil
 }
 
-// writeTail writes what is appended and cuts off what is not kept.
+// writeTail writes what is appended and cuts off what is not kept. A trailer is written from its end
+// on, for out may be the original, in which it moves up.
 func (m *Image) writeTail(out *os.File) error {
 	if m.kept == m.srcSize && len(m.tail) == 0 {
 		return nil
+	}
+	b := make([]byte, min(copyBuffer, m.moved.size()))
+	for left := m.moved.size(); left > 0; left -= int64(len(b)) {
+		b = b[:min(int64(len(b)), left)]
+		if err := readFull(m.src, b, int64(m.moved.from)+left-int64(len(b))); err != nil {
+			return err
+		}
+		if _, err := out.WriteAt(b, m.end()+left-int64(len(b))); err != nil {
+			return err
+		}
 	}
 	if _, err := out.WriteAt(m.tail, m.kept); err != nil {
 		return err

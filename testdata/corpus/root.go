@@ -116,11 +116,13 @@ func (r *root) run(env []string, args ...string) (out string, ok bool) {
 
 var sameEachTime = regexp.MustCompile(`0x[0-9a-f]+|[0-9]+`)
 
-// load has the loader map a file and all that it needs, and bind every reference. What is bound to
-// libm, which the edit adds, is left out.
+// load has the loader map a file and all that it needs, and bind every reference. The places of libm,
+// which the edit adds, and of libc, which that needs, are left out.
 func (r *root) load(name string) (out string, ok bool) {
 	out, ok = r.run([]string{"LD_WARN=1"}, r.loader, "--list", name)
-	lines := slices.DeleteFunc(strings.Split(out, "\n"), func(line string) bool { return strings.Contains(line, "libm.so") })
+	lines := slices.DeleteFunc(strings.Split(out, "\n"), func(line string) bool {
+		return strings.HasPrefix(line, "\tlibm.so") || strings.HasPrefix(line, "\tlibc.so") || strings.Contains(line, "ld-linux")
+	})
 	slices.Sort(lines)
 	return strings.Join(lines, "\n"), ok
 }
