@@ -77,7 +77,9 @@ func TestVersionMatrix(t *testing.T) {
 			if got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
-			realOne(t, dir+"/bin/prog")
+			for _, loader := range realLoaders(t) {
+				realOne(t, files.startedBy(loader).write(t)+"/bin/prog")
+			}
 		})
 	}
 }
@@ -104,14 +106,16 @@ func TestBindRandomReal(t *testing.T) {
 		cases = 1500
 	}
 	bindings := 0
+	loaders := realLoaders(t)
 	for seed := range cases {
-		dir := randomSymbols(rand.New(rand.NewPCG(uint64(seed), 11))).write(t)
+		files := randomSymbols(rand.New(rand.NewPCG(uint64(seed), 11)))
+		dir := files.startedBy(loaders[seed%len(loaders)]).write(t)
 		bindings += realOne(t, dir+"/bin/prog")
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	t.Logf("%d trees, %d bindings", cases, bindings)
+	t.Logf("%d trees, %d bindings, by %q", cases, bindings, loaders)
 }
 
 func randomSymbols(r *rand.Rand) tree {
@@ -149,7 +153,6 @@ func randomSymbols(r *rand.Rand) tree {
 		}
 	}
 	start := images[n]
-	start.Interp = x86Interp
 	if r.IntN(3) == 0 {
 		start.Type = elf.ET_EXEC
 	}

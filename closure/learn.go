@@ -16,12 +16,14 @@ const maxLoader = 16 << 20
 // the text of its PT_INTERP.
 func learn(text []byte, interp string, info *elfpatch.Info) Loader {
 	l := usual(interp, info)
-	l.Version = version(text)
+	banner := ""
+	l.Version, banner = version(text)
 	if dirs := systemDirs(text); dirs != nil {
 		l.DefaultDirs = dirs
 		l.Lib = libToken(dirs)
 		l.CachePath = cachePath(text)
 	}
+	l.Patches = patches(l.Version, banner, l.DefaultDirs)
 	l.PreloadPath = preloadPath(text)
 	if l.does(legacyDirs) && l.Platform == "x86_64" {
 		// glibc sysdeps/x86/cpu-features.c: "haswell" and "xeon_phi" replace it on some processors.
@@ -31,12 +33,12 @@ func learn(text []byte, interp string, info *elfpatch.Info) Loader {
 }
 
 // version finds "ld.so (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36." (glibc elf/rtld.c).
-func version(text []byte) (v [2]int) {
+func version(text []byte) (v [2]int, banner string) {
 	const most = 256
 	for {
 		_, after, found := bytes.Cut(text, []byte("ld.so ("))
 		if !found {
-			return v
+			return v, ""
 		}
 		text = after
 		line, _, _ := bytes.Cut(after[:min(len(after), most)], []byte{0})
@@ -50,7 +52,7 @@ func version(text []byte) (v [2]int) {
 		v[0], err[0] = strconv.Atoi(major)
 		v[1], err[1] = strconv.Atoi(rest[:digits])
 		if err == [2]error{} {
-			return v
+			return v, string(line)
 		}
 		v = [2]int{}
 	}

@@ -26,21 +26,21 @@ func TestLearn(t *testing.T) {
 			"debian",
 			"x\x00/proc/self/fd/\x00y\x00/lib/x86_64-linux-gnu/\x00/usr/lib/x86_64-linux-gnu/\x00/lib/\x00/usr/lib/\x00\x00" +
 				"z\x00/etc/ld.so.cache\x00ld.so (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36.\n",
-			Loader{LoaderGlibc, [2]int{2, 36}, []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib", "/usr/lib"},
+			Loader{LoaderGlibc, [2]int{2, 36}, 0, []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib", "/usr/lib"},
 				"/etc/ld.so.cache", "", "lib/x86_64-linux-gnu", ""},
 		}, {
 			"fedora",
 			"\x00/lib64/\x00/usr/lib64/\x00\x00/etc/ld.so.cache\x00ld.so (GNU libc) stable release version 2.41.\n",
-			Loader{LoaderGlibc, [2]int{2, 41}, []string{"/lib64", "/usr/lib64"}, "/etc/ld.so.cache", "", "lib64", "x86_64"},
+			Loader{LoaderGlibc, [2]int{2, 41}, 0, []string{"/lib64", "/usr/lib64"}, "/etc/ld.so.cache", "", "lib64", "x86_64"},
 		}, {
 			"nixpkgs",
 			"\x00/etc/ld-nix.so.preload\x00" + nixos + "/etc/ld.so.cache\x00\x00" + nixos + "/lib/\x00" + libgcc + "/lib/\x00x\x00" +
 				"ld.so (GNU libc) stable release version 2.40.\n",
-			Loader{LoaderGlibc, [2]int{2, 40}, []string{nixos + "/lib", libgcc + "/lib"}, nixos + "/etc/ld.so.cache", "/etc/ld-nix.so.preload", "lib", "x86_64"},
+			Loader{LoaderGlibc, [2]int{2, 40}, 0, []string{nixos + "/lib", libgcc + "/lib"}, nixos + "/etc/ld.so.cache", "/etc/ld-nix.so.preload", "lib", "x86_64"},
 		}, {
 			"master",
 			"\x00/lib64/\x00ld.so (GNU libc) development release version 2.42.9000.\n",
-			Loader{LoaderGlibc, [2]int{2, 42}, []string{"/lib64"}, "", "", "lib64", "x86_64"},
+			Loader{LoaderGlibc, [2]int{2, 42}, 0, []string{"/lib64"}, "", "", "lib64", "x86_64"},
 		},
 		{
 			"first of the constants, as Debian 12's for armhf",
@@ -89,5 +89,30 @@ func TestLearnReal(t *testing.T) {
 	if !slices.Equal(l.DefaultDirs, dirs) || !strings.Contains(string(out), `dl_dst_lib="`+l.Lib+`"`) ||
 		!strings.Contains(string(out), `path.sysconfdir="`+strings.TrimSuffix(l.CachePath, "/ld.so.cache")+`"`) {
 		t.Errorf("got %+v, the loader says %s", l, out)
+	}
+}
+
+// TestPatches: which commits of a release branch a glibc has.
+func TestPatches(t *testing.T) {
+	for _, test := range []struct {
+		minor  int
+		banner string
+		dir    string
+		exact  bool
+	}{
+		{36, "Debian GLIBC 2.36-9+deb12u14) stable release version 2.36.", "/lib/x86_64-linux-gnu", false},
+		{41, "Debian GLIBC 2.41-12) stable release version 2.41.", "/lib/x86_64-linux-gnu", false},
+		{41, "Debian GLIBC 2.41-12+deb13u1) stable release version 2.41.", "/lib/x86_64-linux-gnu", false},
+		{41, "Debian GLIBC 2.41-12+deb13u2) stable release version 2.41.", "/lib/x86_64-linux-gnu", true},
+		{41, "Debian GLIBC 2.41-12+deb13u10) stable release version 2.41.", "/lib/x86_64-linux-gnu", true},
+		{40, "GNU libc) stable release version 2.40.", "/nix/store/wn7v2vhyyyi6clcyn0s9ixvl7d4d87ic-glibc-2.40-66/lib", false},
+		{40, "GNU libc) stable release version 2.40.", "/nix/store/wn7v2vhyyyi6clcyn0s9ixvl7d4d87ic-glibc-aarch64-unknown-linux-gnu-2.40-218/lib", true},
+		{42, "GNU libc) stable release version 2.42.", "/nix/store/wn7v2vhyyyi6clcyn0s9ixvl7d4d87ic-glibc-2.42-67/lib", true},
+	} {
+		l := Loader{Kind: LoaderGlibc, Version: [2]int{2, test.minor}}
+		l.Patches = patches(l.Version, test.banner, []string{test.dir})
+		if l.does(exactFirst) != test.exact {
+			t.Errorf("%s in %s, %d patches: exactFirst is not %v", test.banner, test.dir, l.Patches, test.exact)
+		}
 	}
 }

@@ -13,6 +13,9 @@ import (
 type Loader struct {
 	Kind    LoaderKind
 	Version [2]int // 2, 36 for glibc 2.36; zero when unknown
+	// Patches is how many commits of its release branch a glibc has on top of that version, where
+	// that is known: 66 of nixpkgs' 2.40-66.
+	Patches int
 	// DefaultDirs are the directories compiled in, in order, absolute: Debian's
 	// /lib/aarch64-linux-gnu..., or the store glibc's own lib. For musl they are what
 	// <prefix>/etc/ld-musl-<arch>.path says, else those compiled in.

@@ -2,8 +2,10 @@ package closure_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 
@@ -22,15 +24,36 @@ func TestRandomReal(t *testing.T) {
 		cases = 1000
 	}
 	objects := 0
+	loaders := realLoaders(t)
 	for seed := range cases {
-		dir := randomTree(rand.New(rand.NewPCG(uint64(seed), 7))).write(t)
+		files := randomTree(rand.New(rand.NewPCG(uint64(seed), 7)))
+		dir := files.startedBy(loaders[seed%len(loaders)]).write(t)
 		n, err := compareOne(os.DirFS("/"), "", dir+"/bin/prog")
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		objects += n
 	}
-	t.Logf("%d trees, %d objects", cases, objects)
+	t.Logf("%d trees, %d objects, by %q", cases, objects, loaders)
+}
+
+// realLoaders are this machine's ld.so and those of other versions of glibc, which run here as well.
+func realLoaders(t *testing.T) []string {
+	t.Helper()
+	others, err := filepath.Glob(filepath.Join(storeDir(t, "loaders"), "*.so"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append([]string{x86Interp}, others...)
+}
+
+// startedBy is a tree whose program names that loader.
+func (t tree) startedBy(loader string) tree {
+	t = maps.Clone(t)
+	start := t["bin/prog"].(elftest.Image)
+	start.Interp = loader
+	t["bin/prog"] = start
+	return t
 }
 
 // randomTree is a program and up to 20 libraries of 6 names in 4 folders.

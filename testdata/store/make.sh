@@ -38,10 +38,19 @@ debs zlib-dev --only bookworm arm64 zlib1g-dev
 debs musl --only bookworm arm64 musl
 debs musl-dev --only bookworm arm64 musl-dev
 debs static --only bookworm arm64 busybox-static
+debs glibc-old --only bullseye amd64 libc6
+debs glibc-new --only trixie amd64 libc6
 
 step "building with Nix"
 logged nix-build nix-build "$HERE/nix/all.nix" --argstr debs "$STORE_DIR/debs" -o "$STORE_DIR/.results"
 for l in "$STORE_DIR"/.results/*; do ln -sfn "$(readlink "$l")" "$STORE_DIR/results/${l##*/}"; done
+
+step "taking the loaders of other glibcs"
+for g in old new; do
+  mkdir -p "$STORE_DIR"/loaders
+  dpkg-deb --fsys-tarfile "$STORE_DIR/debs/glibc-$g/libc6.deb" | tar -x -O --wildcards '*/ld-[2l]*.so*' > "$STORE_DIR/loaders/$g.so"
+  chmod +x "$STORE_DIR/loaders/$g.so"
+done
 
 step "making roots"
 root() { # root NAME SUITE ARCH PACKAGE...
