@@ -115,8 +115,7 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Target, p.Warnings = newManifestTarget(verdict.port), append(p.Warnings, verdict.warnings(starts, c)...)
-	if err := p.warnStatic(starts); err != nil {
+	if err := p.judgeTarget(verdict, starts, opts); err != nil {
 		return nil, err
 	}
 	if p.Name == "" {
@@ -154,10 +153,33 @@ func (p *Plan) admit(opts Options) error {
 	if err := oneMachine(p.closure); err != nil {
 		return err
 	}
-	findings, err := closure.Check(p.closure, closure.Machine{})
+	findings, err := closure.Judge(p.closure)
 	if err != nil {
 		return err
 	}
+	return p.weigh(findings, opts)
+}
+
+// judgeTarget refuses what the target cannot run, and tells what is likely to go wrong there.
+func (p *Plan) judgeTarget(v *verdict, starts []*start, opts Options) error {
+	p.Target = newManifestTarget(v.port)
+	var on closure.Machine
+	if v.port != nil {
+		on = v.port.Machine(usesSystem(starts))
+	}
+	findings, err := closure.Audit(p.closure, on)
+	if err != nil {
+		return err
+	}
+	if err := p.weigh(findings, opts); err != nil {
+		return err
+	}
+	p.Warnings = append(p.Warnings, v.warnings(starts, p.closure)...)
+	return p.warnStatic(starts)
+}
+
+// weigh refuses a bundle for what was found, and tells the rest.
+func (p *Plan) weigh(findings []closure.Finding, opts Options) error {
 	for _, f := range findings {
 		switch {
 		case refuses(&f):

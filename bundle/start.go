@@ -78,7 +78,7 @@ func decideStarts(c *closure.Closure, opts Options) ([]*start, *verdict, error) 
 		}
 		starts = append(starts, s)
 	}
-	v, err := judgeTarget(starts, opts)
+	v, err := newVerdict(starts, opts)
 	if err != nil {
 		return nil, nil, err
 	}

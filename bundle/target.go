@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
@@ -94,6 +95,24 @@ func (p *Port) String() string { return p.Target }
 
 // LibcText is the C library for a reader: "glibc 2.36".
 func (p *Port) LibcText() string { return strings.TrimSpace(p.Libc.String() + " " + p.Version) }
+
+// Machine is what an audit wants to know of the target, for programs that use its C library (system) or
+// bring their own.
+func (p *Port) Machine(system bool) closure.Machine {
+	m := closure.Machine{PageSizes: p.PageSizes, ISA: p.ISA}
+	if system && p.Libc == closure.LoaderGlibc {
+		m.Glibc = releaseNumbers(p.Version)
+	}
+	return m
+}
+
+// releaseNumbers are the first two parts of a release, 2 and 36 of "2.36"; zero where it has none.
+func releaseNumbers(release string) (v [2]int) {
+	for i, part := range strings.SplitN(release, ".", 3)[:min(2, strings.Count(release, ".")+1)] {
+		v[i], _ = strconv.Atoi(part)
+	}
+	return v
+}
 
 // Has reports whether the target has a library of that soname where its loader finds it: for a known
 // target, in every installation; for a root, now.

@@ -18,44 +18,29 @@ type verdict struct {
 	fits   []string // known targets that would do: the oldest, and the oldest of the same distribution
 }
 
-// judgeTarget compares what the programs of a bundle ask of a C library with what the target has, and
+// newVerdict compares what the programs of a bundle ask of a C library with what the target has, and
 // finds the known targets that have all of it; where neither a target is named nor its C library asked
 // for, nothing.
-func judgeTarget(starts []*start, opts Options) (*verdict, error) {
+func newVerdict(starts []*start, opts Options) (*verdict, error) {
 	v := &verdict{}
 	if opts.Target == nil && !asksForSystem(opts.Interp) {
 		return v, nil
 	}
-	var all, lacks []Demand
-	var first *start
+	first := starts[0]
 	for _, s := range starts {
-		if !s.dynamic() {
-			continue
-		}
-		demands, err := s.demands()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, demands...)
-		if first == nil && opts.Target != nil {
-			if v.port, err = opts.Target.On(s.program().Info, s.linkMap.Loader.Kind); err != nil {
-				return nil, err
-			}
-		}
-		if first == nil {
+		if !first.dynamic() {
 			first = s
 		}
-		if v.port == nil {
-			continue
-		}
-		missing, err := v.port.lacks(s)
-		if err != nil {
+	}
+	var err error
+	if opts.Target != nil {
+		if v.port, err = opts.Target.On(first.program().Info, first.linkMap.Loader.Kind); err != nil {
 			return nil, err
 		}
-		lacks = append(lacks, missing...)
 	}
-	if first == nil {
-		return v, nil
+	all, lacks, err := v.compare(starts)
+	if err != nil || len(all) == 0 {
+		return v, err
 	}
 	v.newest = newest(all)
 	if v.port != nil {
@@ -63,6 +48,29 @@ func judgeTarget(starts []*start, opts Options) (*verdict, error) {
 	}
 	v.fits = fitting(first, all, v.port)
 	return v, nil
+}
+
+// compare collects what the programs ask of a C library, and which symbols of it the target lacks.
+func (v *verdict) compare(starts []*start) (all, lacks []Demand, err error) {
+	for _, s := range starts {
+		if !s.dynamic() {
+			continue
+		}
+		demands, err := s.demands()
+		if err != nil {
+			return nil, nil, err
+		}
+		all = append(all, demands...)
+		if v.port == nil {
+			continue
+		}
+		missing, err := v.port.lacks(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		lacks = append(lacks, missing...)
+	}
+	return all, lacks, nil
 }
 
 // asksForSystem reports whether an option may mean the target's own C library.
@@ -152,11 +160,15 @@ func (e *TargetError) Hint() string {
 	return hint
 }
 
+// usesSystem reports whether programs use the target's own C library.
+func usesSystem(starts []*start) bool {
+	return slices.ContainsFunc(starts, func(s *start) bool { return s.strategy == StrategySystem })
+}
+
 // warnings are what is worth knowing of programs that use the target's own C library.
 func (v *verdict) warnings(starts []*start, c *closure.Closure) []string {
-	uses := slices.ContainsFunc(starts, func(s *start) bool { return s.strategy == StrategySystem })
 	switch {
-	case !uses:
+	case !usesSystem(starts):
 		return nil
 	case v.port == nil:
 		return []string{v.unnamed()}

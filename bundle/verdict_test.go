@@ -171,6 +171,40 @@ func TestOlderLibstdcxx(t *testing.T) {
 	}
 }
 
+// TestTargetRefuses: what the named target cannot run is refused; on another one it is not, and without
+// one it is a warning.
+func TestTargetRefuses(t *testing.T) {
+	const interp = "/lib/ld-linux-aarch64.so.1"
+	app := elftest.Image{Machine: elf.EM_AARCH64, Interp: interp, Needed: []string{"libc.so.6"}, PageAlign: 4096}
+	root, err := closure.OpenRoot(elftest.WriteTree(t, elftest.Tree{
+		"/app/bin/app":   app,
+		interp:           elftest.Image{Machine: elf.EM_AARCH64, Soname: "ld-linux-aarch64.so.1"},
+		"/lib/libc.so.6": elftest.Image{Machine: elf.EM_AARCH64, Soname: "libc.so.6"},
+	}))
+	require.NoError(t, err)
+	c, err := closure.Walk(root, []string{"/app/bin/app"}, closure.Options{})
+	require.NoError(t, err)
+	for name, refused := range map[string]bool{"raspios-bookworm": true, "debian-12": false, "raspios-bullseye": false, "": false} {
+		var target *bundle.Target
+		if name != "" {
+			target, err = bundle.ParseTarget(name)
+			require.NoError(t, err)
+		}
+		p, err := bundle.NewPlan(c, bundle.Options{Target: target})
+		var conflict *bundle.ConflictError
+		if refused {
+			require.ErrorAs(t, err, &conflict)
+			require.Equal(t, closure.KindPageSize, conflict.Findings[0].Kind)
+			p, err = bundle.NewPlan(c, bundle.Options{Target: target, AllowConflicts: true})
+			require.NoError(t, err)
+			require.Len(t, p.Accepted, 1)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, name == "", len(p.Warnings) > 0, "%s: %s", name, p.Warnings)
+	}
+}
+
 // TestTargetFromRoot reads made-up roots: a loader alone is none, one for musl tells its release, and
 // what a root says it is tells what a root does not hold.
 func TestTargetFromRoot(t *testing.T) {

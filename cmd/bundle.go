@@ -40,6 +40,10 @@ would, and a bundle that would load anything else than the original is refused.
 FILE ends in .tar.zst, .tar, or a slash for a folder that NAME appears in; - is standard output.
 The same input gives the same bytes on any machine; SOURCE_DATE_EPOCH sets the time of the entries.
 
+--target names the machine that it is for, as nixbundle targets lists them; --target-root reads it from a
+real root. What cannot run on every processor and kernel that it comes with is refused: 32-bit Raspberry
+Pi OS has those of the first Pi too, debian-12 has not.
+
 --interp decides how programs find their loader, ld.so:
   auto      static programs need none; where --target is named and its C library has every version
             that any object asks for, system; else a stub, or a wrapper where no stub can be put in

@@ -15,6 +15,7 @@ import (
 
 func (a *app) conflictsCommand() *cobra.Command {
 	var accept, reason string
+	var target targetFlags
 	var all bool
 	c := &cobra.Command{
 		Use:   "conflicts PROGRAM...",
@@ -23,8 +24,8 @@ func (a *app) conflictsCommand() *cobra.Command {
 store paths, one library in two versions, members of two C libraries, files of another machine in
 the way, needs that nothing answers. For every copy it says who needs it, by the shortest chain from
 the program, which copy the loader keeps, and what to do. What keeps a file from running on some
-machines is told as well, such as segments that do not fit the 16 KiB pages of a Raspberry Pi 5.
-Nothing is run.
+machines is told as well, such as segments that do not fit the 16 KiB pages of a Raspberry Pi 5; with
+--target, what keeps it from running on that one. Nothing is run.
 
 Silence and status 0 mean that every object gets the copies it was linked with. --all adds notes, a
 line each: what is worth knowing and no mistake, as libraries that are needed and not used. --json
@@ -37,8 +38,9 @@ of one of them. --reason TEXT adds what is found now to FILE.
 		Example: "  nixbundle conflicts ./result/bin/sensor\n" +
 			"  nixbundle conflicts ./result/bin/sensor --accept clashes.json --reason 'until the next nixpkgs update'",
 		Args: atLeastOne,
-		RunE: func(_ *cobra.Command, args []string) error { return a.conflicts(args, accept, reason, all) },
+		RunE: func(_ *cobra.Command, args []string) error { return a.conflicts(args, target, accept, reason, all) },
 	}
+	target.add(c)
 	c.Flags().StringVar(&accept, "accept", "", "file of accepted findings: those are not told, and only others count")
 	c.Flags().StringVar(&reason, "reason", "", "add what is found to the file of --accept, for this reason")
 	c.Flags().BoolVar(&all, "all", false, "print notes too")
@@ -47,7 +49,7 @@ of one of them. --reason TEXT adds what is found now to FILE.
 	return c
 }
 
-func (a *app) conflicts(args []string, accept, reason string, all bool) error {
+func (a *app) conflicts(args []string, target targetFlags, accept, reason string, all bool) error {
 	if reason != "" && accept == "" {
 		return usageError{errors.New("--reason goes with --accept FILE")}
 	}
@@ -58,7 +60,11 @@ func (a *app) conflicts(args []string, accept, reason string, all bool) error {
 	if err := c.Wrapper(); err != nil {
 		return err // its silence would say nothing about the program it starts
 	}
-	findings, err := closure.Check(c, closure.Machine{})
+	on, err := target.machine(c)
+	if err != nil {
+		return err
+	}
+	findings, err := closure.Check(c, on)
 	if err != nil {
 		return err
 	}

@@ -104,6 +104,21 @@ func TestTwoProgramsOneBundle(t *testing.T) {
 	}
 }
 
+// TestTargetProcessors: 32-bit Raspberry Pi OS runs on the first Pi too, and Debian's armhf does not.
+func TestTargetProcessors(t *testing.T) {
+	program := filepath.Join(store(t), "results/armhf-sqlite3/bin/sqlite3")
+	_, stderr, status := run(program, "--target", "raspios-bookworm", "--dry-run")
+	require.Equal(t, 3, status)
+	require.Contains(t, stderr, "compiled for armv7")
+	stdout, stderr, status := run(program, "--target", "debian-12", "--dry-run")
+	require.Zero(t, status, stderr)
+	require.Contains(t, stdout, "interpreter system: debian-12 has glibc 2.36")
+	_, _, status = run("conflicts", program, "--target", "raspios-bookworm")
+	require.Equal(t, 3, status)
+	stdout, _, status = run("conflicts", program, "--target", "debian-12")
+	require.Zero(t, status, stdout)
+}
+
 // TestSensorStory: the clash that took months is named, with both copies, who brought each, and
 // which one the loader keeps.
 func TestSensorStory(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 type targetFlags struct{ name, root string }
 
 func (f *targetFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.name, "target", "", "the machine that the bundle runs on, such as raspios-bookworm (nixbundle targets lists them)")
+	c.Flags().StringVar(&f.name, "target", "", "the machine that it is for, such as raspios-bookworm (nixbundle targets lists them)")
 	c.Flags().StringVar(&f.root, "target-root", "", "the same, read from a directory that holds its file system")
 }
 
@@ -34,6 +34,20 @@ func (f *targetFlags) target() (*bundle.Target, error) {
 		return bundle.TargetFromRoot(root, f.root)
 	}
 	return nil, nil
+}
+
+// machine is what an audit wants to know of the target; nothing where none is named.
+func (f *targetFlags) machine(c *closure.Closure) (closure.Machine, error) {
+	target, err := f.target()
+	if target == nil || err != nil {
+		return closure.Machine{}, err
+	}
+	m := c.LinkMaps[0]
+	port, err := target.On(m.Program().Object.Info, m.Loader.Kind)
+	if err != nil {
+		return closure.Machine{}, err
+	}
+	return port.Machine(false), nil
 }
 
 func (a *app) targetsCommand() *cobra.Command {
