@@ -172,7 +172,7 @@ func (p *patchelf) patch(name string) error {
 	if err != nil {
 		return upstreamError(err)
 	}
-	err = elfpatch.WriteFile(f, img, elfpatch.WriteOptions{Output: p.output})
+	err = elfpatch.WriteFile(f, img, elfpatch.WriteOptions{Output: p.output, InPlace: p.given("--in-place")})
 	if err != nil {
 		return upstreamError(err)
 	}

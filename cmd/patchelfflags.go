@@ -62,6 +62,7 @@ var patchelfFlags = []patchelfFlag{
 	{name: "--rename-dynamic-symbols", values: "NAME_MAP_FILE", help: "a file of lines `old new`", literal: true, take: takeSymbolMap},
 	{name: "--no-clobber-old-sections", help: "accepted"},
 	{name: "--output", values: "FILE", take: func(p *patchelf, v []string) error { p.output = v[0]; return nil }},
+	{name: "--in-place", help: "writes the ranges that change into the file itself"},
 	{name: "--debug", take: func(p *patchelf, _ []string) error { p.debug = true; return nil }},
 	{name: "--version"},
 }
@@ -79,7 +80,7 @@ func (p *patchelf) help(name string) {
 		}
 		fprintf(p.Stderr, "  %s\n", usage)
 	}
-	fprintf(p.Stderr, "  FILENAME...\n\nThe flags are those of patchelf %s; a value @FILE is what that file holds.\n", patchelfVersion)
+	fprintf(p.Stderr, "  FILENAME...\n\nThe flags but --in-place are those of patchelf %s; a value @FILE is what that file holds.\n", patchelfVersion)
 }
 
 // parse reads the command line; done says that it asked for help or the version. What is no flag is

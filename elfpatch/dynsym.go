@@ -66,14 +66,17 @@ func (f *file) symbolNames(name func(i int, name uint64)) error {
 	}
 	n, _ := f.dynsymCount()
 	size := f.layout().sym
-	table, err := f.at(vaddr(at), n*size)
+	off, err := f.offset(vaddr(at), n*size)
 	if err != nil {
 		return unsupported("the dynamic symbol table: %v", err)
 	}
-	for i := 0; len(table) >= int(size); i, table = i+1, table[size:] {
-		name(i, uint64(f.order.Uint32(table)))
-	}
-	return nil
+	i := 0
+	return f.chunks(off, n*size, size, func(table []byte) error {
+		for ; len(table) >= int(size); i, table = i+1, table[size:] {
+			name(i, uint64(f.get32(table)))
+		}
+		return nil
+	})
 }
 
 // largestSymbol is the largest size of a symbol up to a mebibyte. A segment that far behind the others

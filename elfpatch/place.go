@@ -1,6 +1,7 @@
 package elfpatch
 
 import (
+	"bytes"
 	"debug/elf"
 	"slices"
 )
@@ -59,7 +60,7 @@ func (p *patch) placeStrings(t *strtab) {
 	more := int64(len(t.data) - t.size)
 	b.data = t.data
 	if more == 0 {
-		p.img.write(b.old.from, b.data)
+		p.writeChanged(b.old, b.data)
 		return
 	}
 	p.setValue(elf.DT_STRSZ, uint64(len(t.data)))
@@ -114,8 +115,28 @@ func (p *patch) stringBlock() *block {
 // growHere writes a table that stays where it is and is longer now.
 func (p *patch) growHere(b *block) {
 	at, _ := p.dyn.value(b.tag)
-	p.img.write(b.old.from, b.data)
+	p.img.write(b.old.to, b.data[b.old.size():])
+	p.writeChanged(b.old, b.data)
 	p.point(b, b.old.from, vaddr(at))
+}
+
+// writeChanged writes what differs of the first bytes of data over a range.
+func (p *patch) writeChanged(e extent, data []byte) {
+	const piece = 1 << 17
+	old := make([]byte, piece)
+	for at := e.from; at < e.to; at += piece {
+		b := data[at-e.from : min(at+piece, e.to)-e.from]
+		switch err := readFull(p.img, old[:len(b)], int64(at)); {
+		case err != nil:
+			p.img.write(at, b)
+			continue
+		case bytes.Equal(old[:len(b)], b):
+			continue
+		}
+		for _, o := range (overlay{at, b}).split(old[:len(b)]) {
+			p.img.write(o.off, o.data)
+		}
+	}
 }
 
 func total(blocks []*block) (n int64) {

@@ -112,33 +112,20 @@ func (t *strtab) putNames(s *symbolPlan, end int) {
 		}
 	}
 	slices.SortFunc(names, func(a, b string) int { return cmp.Or(len(a)-len(b), cmp.Compare(a, b)) })
-	hole := extent{}
+	holes := t.sweep()
 	for _, name := range names {
 		n := offset(len(name) + 1)
-		for hole.to-hole.from < n && hole.to < offset(t.frozen) {
-			hole = t.nextHole(hole.to)
+		for len(holes) > 0 && holes[0].to-holes[0].from < n {
+			holes = holes[1:]
 		}
-		if hole.to-hole.from >= n {
-			t.set(int(hole.from), name)
-			hole.from += n
+		if len(holes) > 0 {
+			t.set(int(holes[0].from), name)
+			holes[0].from += n
 			continue
 		}
 		t.set(end, name)
-		end += int(n)
+		end += len(name) + 1
 	}
-}
-
-// nextHole is the first run of dead bytes of the frozen part from at on, empty at its end.
-func (t *strtab) nextHole(at offset) extent {
-	end := offset(t.frozen)
-	for at < end && t.live[at] {
-		at++
-	}
-	from := at
-	for at < end && !t.live[at] {
-		at++
-	}
-	return extent{from, at}
 }
 
 // writeSymbols writes the names and versions of symbols, and the hash tables of the names.

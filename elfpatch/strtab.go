@@ -12,11 +12,10 @@ import (
 type strtab struct {
 	data   []byte            // the table as it will be, never shorter than it was
 	size   int               // its size in the input (DT_STRSZ)
-	live   []bool            // bytes that some string uses
 	place  map[string]uint64 // where each wanted string is
 	frozen int               // behind this there is nothing but strings that may move
-
-	reserved extent // a string that dies and is not overwritten
+	behind map[string]bool   // those of them that are wanted
+	liveness
 }
 
 // newStrtab reads the table and marks what symbols and versions use of it.
@@ -26,14 +25,17 @@ func (p *patch) newStrtab(versions *verPlan, symbols *symbolPlan) (*strtab, erro
 	if !ok || size == 0 || size > uint64(p.size) {
 		return nil, unsupported("the dynamic section has no usable DT_STRSZ")
 	}
-	raw, err := p.at(vaddr(base), int64(size))
+	data, err := p.current(vaddr(base), int64(size))
 	if err != nil {
 		return nil, unsupported("the string table: %v", err)
 	}
-	if raw[size-1] != 0 || raw[0] != 0 {
+	if data[size-1] != 0 || data[0] != 0 {
 		return nil, unsupported("the string table does not begin and end with NUL")
 	}
-	t := &strtab{data: bytes.Clone(raw), size: int(size), live: make([]bool, size), place: map[string]uint64{}}
+	t := &strtab{
+		data: data, size: int(size), place: map[string]uint64{}, behind: map[string]bool{},
+		liveness: liveness{starts: make([]uint64, size/64+1)},
+	}
 	t.mark(0)
 	for _, e := range p.dyn.entries {
 		if !isNumberTag(e.tag) && !slices.Contains(stringTags, e.tag) {
@@ -51,13 +53,11 @@ func (p *patch) newStrtab(versions *verPlan, symbols *symbolPlan) (*strtab, erro
 	if err != nil {
 		return nil, err
 	}
-	if p.sharesStrings() {
-		for i := range t.live {
-			t.live[i] = true
-		}
-	}
+	t.closed = p.sharesStrings()
 	t.reserve(p.oldRunPath())
-	for t.frozen = len(t.live); t.frozen > 0 && !t.live[t.frozen-1]; t.frozen-- {
+	t.frozen = t.size
+	if !t.closed {
+		t.frozen = t.stringEnd(t.last)
 	}
 	return t, nil
 }
@@ -74,24 +74,6 @@ func (p *patch) oldRunPath() uint64 {
 	}
 	at, _ := p.dyn.value(elf.DT_RPATH)
 	return at
-}
-
-// reserve keeps the string at offset at, which dies, from being overwritten in this edit: patchelf
-// leaves it filled with 'X', and who looks for that in the file shall find it.
-func (t *strtab) reserve(at uint64) {
-	t.reserved = extent{offset(at), offset(at)}
-	for t.reserved.to < offset(len(t.live)) && !t.live[t.reserved.to] && t.data[t.reserved.to] != 0 {
-		t.live[t.reserved.to] = true
-		t.reserved.to++
-	}
-}
-
-// free undoes reserve, but for what a string that was placed has of it.
-func (t *strtab) free() {
-	clear(t.live[t.reserved.from:t.reserved.to])
-	for _, at := range t.place {
-		t.mark(at)
-	}
 }
 
 // sharesStrings reports whether something else than what this package knows names strings of the
@@ -115,17 +97,6 @@ func isNumberTag(tag elf.DynTag) bool {
 	return tag <= dtRelr+1 || tag >= 0x6ffffd00 && tag < 0x70000000
 }
 
-// mark says that the string at offset o is in use. A string in use is marked to its NUL, so the
-// first marked byte ends the walk and all marks together cost one pass.
-func (t *strtab) mark(o uint64) {
-	for ; o < uint64(len(t.live)) && !t.live[o]; o++ {
-		t.live[o] = true
-		if t.data[o] == 0 {
-			return
-		}
-	}
-}
-
 // arrange finds a place for each string that the entries and the needed versions name, and for the
 // new names of symbols.
 func (t *strtab) arrange(entries []entry, versions *verPlan, symbols *symbolPlan) {
@@ -134,6 +105,9 @@ func (t *strtab) arrange(entries []entry, versions *verPlan, symbols *symbolPlan
 		if at < uint64(t.frozen) && cString(t.data[at:]) == text {
 			t.place[text] = at
 			t.mark(at)
+		}
+		if at >= uint64(t.frozen) {
+			t.behind[text] = true
 		}
 		texts = append(texts, text)
 	}
@@ -157,48 +131,52 @@ func (t *strtab) arrange(entries []entry, versions *verPlan, symbols *symbolPlan
 	t.free()
 }
 
-// put places one string, at best where it stands already; end is the end of what is placed behind
-// the frozen part. It returns the new end.
+// put places one string: where it stands already, in the tail if there is room, in a hole of the
+// frozen part, and else behind all; end is the end of what is placed behind the frozen part. It
+// returns the new end.
 func (t *strtab) put(text string, end int) int {
-	b := append([]byte(text), 0)
-	if at := bytes.Index(t.data[:end], b); at >= 0 {
+	n := len(text) + 1
+	if at := t.find(text, end); at >= 0 {
 		t.place[text] = uint64(at)
 		t.mark(uint64(at))
+		t.use(at, at+n)
 		return end
 	}
-	at := t.hole(len(b))
-	if at < 0 {
-		at, end = end, end+len(b)
+	at := end
+	if end+n > t.size {
+		at = t.hole(n, end)
 	}
 	t.set(at, text)
+	if at == end {
+		return end + n
+	}
+	t.use(at, at+n)
 	return end
+}
+
+// find is where a string stands, maybe as the end of another, or -1. One that stands behind the
+// frozen part was not in there when it was placed.
+func (t *strtab) find(text string, end int) int {
+	from := 0
+	if t.behind[text] {
+		from = t.frozen
+	}
+	at := bytes.Index(t.data[from:end], append([]byte(text), 0))
+	if at < 0 {
+		return at
+	}
+	return from + at
 }
 
 // set writes a string at offset at, where nothing lives.
 func (t *strtab) set(at int, text string) {
 	if more := at + len(text) + 1 - len(t.data); more > 0 {
-		t.data, t.live = append(t.data, make([]byte, more)...), append(t.live, make([]bool, more)...)
+		t.data = append(t.data, make([]byte, more)...)
 	}
 	copy(t.data[at:], text)
 	t.data[at+len(text)] = 0
 	t.place[text] = uint64(at)
 	t.mark(uint64(at))
-}
-
-// hole returns the smallest run of dead bytes in the frozen part that holds n, or -1. A run begins
-// behind a NUL, since every live string is marked with its own.
-func (t *strtab) hole(n int) int {
-	best, room := -1, 0
-	for i := 0; i < t.frozen; i++ {
-		start := i
-		for i < t.frozen && !t.live[i] {
-			i++
-		}
-		if size := i - start; size >= n && (best < 0 || size < room) {
-			best, room = start, size
-		}
-	}
-	return best
 }
 
 // fillDead clears what died: with 'X' where it was a search list, as patchelf does, so that no scan
@@ -220,9 +198,12 @@ func (t *strtab) fillDead(old []entry, versions *verPlan, symbols *symbolPlan) {
 }
 
 func (t *strtab) fill(at uint64, n int, searchList bool) {
-	for i := int(at); i < int(at)+n && i < t.size; i++ {
+	from := int(at)
+	live := t.closed || t.begins(bytes.LastIndexByte(t.data[:from], 0)+1, from) < from
+	for i := from; i < from+n && i < t.size; i++ {
+		live = t.closed || t.begins(i, i+1) == i || live && (i == from || t.data[i-1] != 0)
 		switch {
-		case t.live[i]:
+		case live:
 		case searchList:
 			t.data[i] = 'X'
 		case t.data[i] != 'X':

@@ -114,13 +114,14 @@ func (m *Image) writeInto(name string) error {
 		return err
 	}
 	// The tail first: until the headers name it, it is only bytes behind the file.
-	err = firstError(m.writeTail(out), m.writeOverlays(out), out.Sync())
+	err = firstError(m.writeTail(out), m.writeOverlays(out))
 	return firstError(err, out.Close())
 }
 
 // replace writes the patched file beside name and renames it to that. It gets the mode and owner of
-// like and, with attributes, the extended attributes of src.
-func (m *Image) replace(src *os.File, name string, like fs.FileInfo, attributes bool) (err error) {
+// like. What takes the place of the original gets its extended attributes too, and must be on the disk
+// before the original goes.
+func (m *Image) replace(src *os.File, name string, like fs.FileInfo, original bool) (err error) {
 	out, err := os.CreateTemp(filepath.Dir(name), ".nixbundle-*")
 	if err != nil {
 		return err
@@ -142,10 +143,11 @@ func (m *Image) replace(src *os.File, name string, like fs.FileInfo, attributes 
 	if err := out.Chmod(like.Mode()); err != nil {
 		return err
 	}
-	if attributes {
-		if err := copyAttributes(src, out); err != nil {
-			return err
-		}
+	if !original {
+		return nil
+	}
+	if err := copyAttributes(src, out); err != nil {
+		return err
 	}
 	return out.Sync()
 }
