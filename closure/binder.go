@@ -3,8 +3,6 @@ package closure
 import (
 	"debug/elf"
 	"errors"
-	"math/bits"
-	"runtime"
 
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
@@ -27,71 +25,6 @@ func newBinder(scope []*bound, loader *Loader) *binder {
 	return &binder{scope: scope, loader: loader, exact: loader.does(exactFirst), table: newHashTable(scope)}
 }
 
-// candidate is a symbol that a lookup may come across.
-type candidate struct {
-	elfpatch.Hashed
-	object int32
-}
-
-// hashTable has the symbols of a scope by the hashes of their names: those of one bucket side by
-// side, in the order of the scope and, of one object, in that of its own table.
-type hashTable struct {
-	shift int
-	start []int32 // by bucket; one more at the end
-	all   []candidate
-}
-
-// newHashTable counts the symbols of each bucket, then puts them in; several runs of objects side by
-// side, each with its own place in every bucket.
-func newHashTable(scope []*bound) hashTable {
-	n := 0
-	for _, o := range scope {
-		n += o.symbols.HashCount()
-	}
-	t := hashTable{shift: 32 - min(bits.Len(uint(n)), 31), all: make([]candidate, n)}
-	buckets := 1 << (32 - t.shift)
-	runs := min(runtime.GOMAXPROCS(0), maxRuns)
-	next := make([][]int32, runs) // by run and bucket: how many, then where the next one goes
-	parallel(runs, func(r int) {
-		next[r] = make([]int32, buckets)
-		for i := r * len(scope) / runs; i < (r+1)*len(scope)/runs; i++ {
-			for hash := range scope[i].symbols.Hashes() {
-				next[r][t.home(hash)]++
-			}
-		}
-	})
-	t.start = make([]int32, buckets+1)
-	total := int32(0)
-	for bucket := range buckets {
-		for r := range next {
-			next[r][bucket], total = total, total+next[r][bucket]
-		}
-		t.start[bucket+1] = total
-	}
-	parallel(runs, func(r int) {
-		for i := r * len(scope) / runs; i < (r+1)*len(scope)/runs; i++ {
-			symbols := scope[i].symbols
-			for hash, symbol := range symbols.Hashes() {
-				at := &next[r][t.home(hash)]
-				t.all[*at] = candidate{symbols.Hashed(hash, symbol), int32(i)}
-				*at++
-			}
-		}
-	})
-	return t
-}
-
-const maxRuns = 8
-
-// home is the bucket of a hash; the multiplier spreads what shares its low bits.
-func (t *hashTable) home(hash uint32) uint32 { return hash * 0x9e3779b1 >> t.shift }
-
-// bucket has every symbol of a hash, among others.
-func (t *hashTable) bucket(hash uint32) []candidate {
-	i := t.home(hash)
-	return t.all[t.start[i]:t.start[i+1]]
-}
-
 // bind binds all references, object by object.
 func (b *binder) bind() error {
 	errs := make([]error, len(b.scope))
@@ -104,8 +37,8 @@ func (b *binder) bind() error {
 }
 
 // maxLookups bounds the symbols that the references of one object are compared with: many names of
-// one hash are quickly made. Real objects have some thousands to a few millions.
-const maxLookups = 1 << 27
+// one hash are quickly made. Real objects have some thousands, and very large ones a few millions.
+const maxLookups = 1 << 25
 
 // bindObject binds the references of one object.
 func (b *binder) bindObject(self int32) error {
@@ -132,19 +65,18 @@ const fetched = 64
 // fetch brings the first candidates of some references and their names near the processor: memory
 // answers many requests in the time of one, if none has to wait for another.
 func (b *binder) fetch(refs []elfpatch.Reference) {
-	var at [fetched]int32
+	var buckets [fetched][]candidate
 	for i := range refs {
-		at[i] = b.table.start[b.table.home(refs[i].Hash)]
+		buckets[i] = b.table.bucket(refs[i].Hash)
 	}
-	var found [fetched]*candidate
 	for i := range refs {
-		if int(at[i]) < len(b.table.all) && b.table.all[at[i]].Hash == refs[i].Hash {
-			found[i] = &b.table.all[at[i]]
+		if len(buckets[i]) > 0 && buckets[i][0].Hash != refs[i].Hash {
+			buckets[i] = nil
 		}
 	}
-	for _, c := range found {
-		if c != nil {
-			b.scope[c.object].symbols.HasName(&c.Hashed, "_")
+	for _, bucket := range buckets {
+		if len(bucket) > 0 {
+			b.scope[bucket[0].object].symbols.HasName(&bucket[0].Hashed, "_")
 		}
 	}
 }

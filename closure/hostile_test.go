@@ -98,6 +98,28 @@ func TestTooManySearches(t *testing.T) {
 	}
 }
 
+// TestTooManyOfOneHash: names made to have one hash get an error, and soon.
+func TestTooManyOfOneHash(t *testing.T) {
+	const pairs = 13
+	var symbols []elftest.Symbol
+	for i := range 1 << pairs {
+		name := ""
+		for bit := range pairs {
+			name += []string{"ab", "bA"}[i>>bit&1] // 97*33 + 98 is 98*33 + 65
+		}
+		symbols = append(symbols, elftest.Symbol{Name: name})
+	}
+	files := elftest.Tree{
+		x86Interp:      lib(ldso),
+		"/bin/prog":    refers(runPath(program(elftest.Image{}, "liba.so"), "/lib"), symbols...),
+		"/lib/liba.so": exporting(lib("liba.so"), symbols...),
+	}
+	_, err := closure.Bind(walk(t, files, "/bin/prog").LinkMaps[0])
+	if e, ok := errors.AsType[*closure.BindError](err); !ok || e.Object.Path != "/bin/prog" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func manyDirs(n int) string {
 	var dirs []string
 	for i := range n {

@@ -170,8 +170,17 @@ func (a *app) addJSON(c *cobra.Command) {
 	c.Flags().BoolVar(&a.json, "json", false, "answer as JSON")
 }
 
-// walk walks the programs that the command line names.
+// collect sets how much garbage may pile up, in percent of what is in use, unless GOGC says it.
+func (a *app) collect(percent int) {
+	if a.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
+}
+
+// walk walks the programs that the command line names. What is read is kept, so that there is little
+// garbage to look for until a bundle is packed.
 func (a *app) walk(args []string) (fs.FS, *closure.Closure, error) {
+	a.collect(800)
 	root, err := closure.OpenRoot(a.rootDir)
 	if err != nil {
 		return nil, nil, err

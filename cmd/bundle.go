@@ -104,6 +104,7 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 	if flags.output == "" {
 		flags.output = plan.Name + ".tar.zst"
 	}
+	a.collect(100)
 	summary, err := a.write(ctx, flags.output, plan, bundle.PackOptions{Level: level})
 	if err != nil {
 		return err

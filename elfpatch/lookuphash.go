@@ -53,9 +53,6 @@ func (s *Symbols) Hashes() iter.Seq2[uint32, uint32] {
 	}
 }
 
-// HashCount is how many symbols [Symbols.Hashes] gives.
-func (s *Symbols) HashCount() int { return len(s.chains)/4 + len(s.order) }
-
 // Hashed decodes what [Symbols.Hashes] gives.
 func (s *Symbols) Hashed(hash, symbol uint32) Hashed {
 	h := Hashed{Hash: hash, Symbol: symbol}
