@@ -114,20 +114,26 @@ func worst(findings []closure.Finding) closure.Severity {
 	return most
 }
 
-// printFindings prints findings, an empty line between two.
+// printFindings prints findings, an empty line between two unless they are lines of one list.
 func printFindings(w io.Writer, findings []closure.Finding) {
 	for i, f := range findings {
-		if i > 0 {
+		if i > 0 && !together(&findings[i-1], &f) {
 			fmt.Fprintln(w)
 		}
 		fprintf(w, "%s: %s: %s\n", f.Severity, f.Name, f.What)
 		for _, c := range f.Copies {
 			printCopy(w, &f, c)
 		}
-		if f.Advice != "" {
+		if f.Advice != "" && (i+1 == len(findings) || !together(&f, &findings[i+1])) {
 			fprintf(w, "  hint: %s\n", f.Advice)
 		}
 	}
+}
+
+// together reports whether two findings, one behind the other, are lines of one list: they show no
+// copies, and one hint does for both.
+func together(a, b *closure.Finding) bool {
+	return len(a.Copies) == 0 && len(b.Copies) == 0 && a.Severity == b.Severity && a.Advice == b.Advice
 }
 
 func printCopy(w io.Writer, f *closure.Finding, c closure.Copy) {

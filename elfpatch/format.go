@@ -15,7 +15,7 @@ var (
 	// an edit to change.
 	ErrNotDynamic = errors.New("no dynamic section: the file is statically linked")
 	// ErrUnsupported: the edit cannot be placed in this file without risk; the text says why.
-	ErrUnsupported = errors.New("unsupported edit")
+	ErrUnsupported = errors.New("not supported")
 )
 
 // FormatError is a defect of an ELF file.
