@@ -57,6 +57,9 @@ func newLayout(storeDir string, starts []*start) (*layout, error) {
 		}
 	}
 	for _, s := range starts {
+		l.collectLibgcc(s)
+	}
+	for _, s := range starts {
 		l.settle(s)
 	}
 	return l, nil
@@ -97,7 +100,7 @@ func put[V any](m map[*closure.Object]map[string]V, o *closure.Object, key strin
 
 // settle gives every object of one program its place.
 func (l *layout) settle(s *start) {
-	for _, o := range s.linkMap.All() {
+	for _, o := range s.objects() {
 		if o == s.program() || l.place[o] != "" || !s.packs(o) {
 			continue
 		}
@@ -235,7 +238,7 @@ func (l *layout) wantsRunPath(s *start, o *closure.Object) bool {
 // went to, in the order of the needs, then lib/.
 func (l *layout) runPath(o *closure.Object, from string) string {
 	var folders []string
-	for _, name := range o.Info.Needed {
+	for _, name := range append(slices.Clip(o.Info.Needed), closure.LibgccName) { // see collectLibgcc
 		if a := l.found[o][path.Base(name)]; a != nil {
 			folder := path.Dir(l.place[a])
 			if folder != libDir && !slices.Contains(folders, folder) {

@@ -124,6 +124,7 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 	if p.layout, err = newLayout(c.StoreDir, starts); err != nil {
 		return nil, err
 	}
+	p.warnLibgcc(starts)
 	// Beyond this point every object has its place.
 	for _, s := range starts {
 		p.addProgram(s)
@@ -185,7 +186,7 @@ func (p *Plan) weigh(findings []closure.Finding, opts Options) error {
 		case refuses(&f):
 			p.Accepted = append(p.Accepted, f)
 		case f.Severity <= closure.Warning:
-			p.Warnings = append(p.Warnings, f.Name+": "+f.What)
+			p.Warnings = append(p.Warnings, warning(&f))
 			p.warned = append(p.warned, f)
 		}
 	}

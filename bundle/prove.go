@@ -59,6 +59,9 @@ func (p *Plan) prove(s *start) error {
 	if err := p.compare(s, c.LinkMaps[0]); err != nil {
 		return err
 	}
+	if err := p.proveLibgcc(s, c.LinkMaps[0]); err != nil {
+		return err
+	}
 	return p.compareBindings(s, c.LinkMaps[0])
 }
 

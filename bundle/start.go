@@ -36,6 +36,8 @@ type start struct {
 	interp   string // what PT_INTERP becomes; "" where there is none
 	asked    string // the program as the user named it
 	entry    string // "bin/sensor"
+
+	libgcc *closure.Object // libgcc_s.so.1, where glibc alone will open it; else nil
 }
 
 func (s *start) program() *closure.Object { return s.linkMap.Program().Object }

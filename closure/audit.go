@@ -7,7 +7,7 @@ import "slices"
 type Machine struct {
 	// PageSizes are the page sizes that its kernels use, in bytes; the program must start on each.
 	PageSizes []uint64
-	// ISA is the least that its processors have: "armv6", "armv7", "armv8", or "x86-64-v1" to
+	// ISA is the least that a processor of it may have, so that more is too much: "armv6", "armv7", "armv8", or "x86-64-v1" to
 	// "x86-64-v4"; what follows such a name counts for nothing.
 	ISA string
 	// Glibc is the version of its C library, 2 and 36 for 2.36, where the program uses that one; zero

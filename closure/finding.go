@@ -62,6 +62,7 @@ const (
 	KindUnusual      Kind = "unusual"     // flags that few files have
 	KindUnderlinked  Kind = "underlinked" // what is used is not needed
 	KindUnused       Kind = "unused-need" // what is needed is not used
+	KindUnwinder     Kind = "no-libgcc"   // glibc opens libgcc_s.so.1 itself and does not find it
 	KindShadow       Kind = "shadowed"    // another file of the name stands further behind
 	KindInterposed   Kind = "interposed"  // references reach another library than the one they were linked with
 )

@@ -43,6 +43,7 @@ func (a *audit) x86Level() {
 	f.What += ": the loader stops on a processor that has less"
 	if f.Severity = Note; known {
 		f.Severity = Error
+		f.What += ", as the machine may"
 	}
 	a.add(f)
 }
@@ -70,9 +71,9 @@ func (a *audit) armArchitecture() {
 	f.What += fmt.Sprintf(", and the machine may have no more than %s", a.on.ISA)
 	if f.Severity = Warning; certain {
 		f.Severity = Error
-		f.What += ": the program ends with an illegal instruction"
+		f.What += ": there the program ends with an illegal instruction"
 	} else {
-		f.What += ": unless they choose that code at run time, it is an illegal instruction"
+		f.What += ": there it is an illegal instruction, unless that code is chosen at run time"
 	}
 	a.add(f)
 }

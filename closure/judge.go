@@ -53,6 +53,7 @@ var judges = []func(*judge) error{
 	(*judge).copySizes,
 	(*judge).earlyIFuncs,
 	(*judge).twoRuntimes,
+	(*judge).unwinder,
 	(*judge).underlinked,
 	(*judge).unused,
 	(*judge).interposed,
