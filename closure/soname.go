@@ -140,7 +140,7 @@ func (j *judge) places(copies []Copy) string {
 // loadedTwice finds one soname loaded from two files: both asked for, each by another name.
 func (j *judge) loadedTwice() error {
 	bySoname := map[string]*Loaded{}
-	for _, l := range j.m.Loaded {
+	for _, l := range j.m.everything() {
 		soname := l.Object.Info.Soname
 		if soname == "" || isLoader(soname) {
 			continue

@@ -74,6 +74,7 @@ type app struct {
 	rootDir string    // --root
 	json    bool      // --json
 	given   closure.Options
+	open    []string // --open
 }
 
 const (
@@ -189,6 +190,12 @@ func (a *app) walk(args []string) (fs.FS, *closure.Closure, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if a.given.Opened, err = a.opened(); err != nil {
+		return nil, nil, err
+	}
 	c, err := closure.Walk(root, programs, a.given)
-	return root, c, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return root, c, a.checkOpened(c)
 }

@@ -54,6 +54,12 @@ func (a *app) bindings(args []string, flags bindingsFlags) error {
 			return err
 		}
 		p.print(b)
+		for _, o := range m.Opened {
+			if b, err = closure.BindOpened(m, o); err != nil {
+				return err
+			}
+			p.print(b)
+		}
 	}
 	if a.json {
 		err = a.printJSON(struct {

@@ -88,6 +88,13 @@ type linkMapJSON struct {
 	Interp  string       `json:"interp,omitempty"`
 	Loaded  []loadedJSON `json:"loaded"`
 	Needs   []needJSON   `json:"needs"`
+	Opened  []openJSON   `json:"opened"`
+}
+
+type openJSON struct {
+	needJSON
+	Loaded []loadedJSON `json:"loaded"` // what it brings
+	Error  string       `json:"error,omitempty"`
 }
 
 type loadedJSON struct {
@@ -103,19 +110,35 @@ type needJSON struct {
 	Tried []candidateJSON `json:"tried,omitempty"`
 }
 
+func newNeedJSON(n *closure.Need) needJSON {
+	j := needJSON{Name: n.Name, From: n.From.Object.Path, Rule: n.Rule.String(), Tried: candidatesJSON(n.Tried)}
+	if n.To != nil {
+		j.To = n.To.Path
+	}
+	return j
+}
+
 func linkMapsJSON(c *closure.Closure) any {
 	list := make([]linkMapJSON, 0, len(c.LinkMaps))
 	for _, m := range c.LinkMaps {
-		j := linkMapJSON{Program: m.Asked, Interp: m.Program().Object.Interp(), Loaded: []loadedJSON{}, Needs: []needJSON{}}
+		j := linkMapJSON{Program: m.Asked, Interp: m.Program().Object.Interp(), Loaded: []loadedJSON{}, Needs: []needJSON{}, Opened: []openJSON{}}
 		for _, l := range m.Loaded {
 			j.Loaded = append(j.Loaded, loadedJSON{l.Path, l.Object.Path})
 		}
 		for _, n := range m.Needs {
-			need := needJSON{Name: n.Name, From: n.From.Object.Path, Rule: n.Rule.String(), Tried: candidatesJSON(n.Tried)}
-			if n.To != nil {
-				need.To = n.To.Path
+			j.Needs = append(j.Needs, newNeedJSON(n))
+		}
+		for _, o := range m.Opened {
+			open := openJSON{needJSON: newNeedJSON(o.Need), Loaded: []loadedJSON{}}
+			for _, l := range o.Scope {
+				if l.Opened == o {
+					open.Loaded = append(open.Loaded, loadedJSON{l.Path, l.Object.Path})
+				}
 			}
-			j.Needs = append(j.Needs, need)
+			if o.Err != nil {
+				open.Error = o.Err.Error()
+			}
+			j.Opened = append(j.Opened, open)
 		}
 		list = append(list, j)
 	}

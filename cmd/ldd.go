@@ -68,10 +68,17 @@ func (a *app) printLinkMaps(args []string, print func(io.Writer, *closure.LinkMa
 			print(a.Stdout, m)
 		}
 	}
-	if err == nil && c.Missing() != nil {
+	if err == nil && (c.Missing() != nil || failsToOpen(c)) {
 		err = errFindings
 	}
 	return err
+}
+
+// failsToOpen reports whether something that is opened at run time is not found, or cannot be loaded.
+func failsToOpen(c *closure.Closure) bool {
+	return slices.ContainsFunc(c.LinkMaps, func(m *closure.LinkMap) bool {
+		return slices.ContainsFunc(m.Opened, func(o *closure.Open) bool { return o.Need.To == nil || o.Err != nil })
+	})
 }
 
 // line is one line of ldd: the name asked for and the path opened.
@@ -103,6 +110,29 @@ func lddLines(m *closure.LinkMap) []line {
 		}
 	}
 	upTo(m.Loaded[len(m.Loaded)-1])
+	for _, o := range m.Opened {
+		lines = append(lines, openedLines(m, o)...)
+	}
+	return lines
+}
+
+// openedLines is what one opening brings that was not there, in the order of its scope, and what it
+// lacks.
+func openedLines(m *closure.LinkMap, o *closure.Open) []line {
+	if o.Need.To == nil {
+		return []line{{o.Need.Name, "not found"}}
+	}
+	var lines []line
+	for _, l := range o.Scope {
+		if l.Opened == o {
+			lines = append(lines, loadedLine(l))
+		}
+	}
+	for _, n := range m.Needs {
+		if lacks := (line{n.Name, "not found"}); n.To == nil && n.From.Opened == o && !slices.Contains(lines, lacks) {
+			lines = append(lines, lacks)
+		}
+	}
 	return lines
 }
 
@@ -128,9 +158,13 @@ func printLdd(w io.Writer, m *closure.LinkMap) {
 }
 
 func printTree(w io.Writer, m *closure.LinkMap) {
-	t := &treePrinter{w: w, needs: map[*closure.Loaded][]*closure.Need{}, loader: m.Interp}
+	t := &treePrinter{w: w, needs: map[*closure.Loaded][]*closure.Need{}, opens: map[*closure.Need]bool{}, loader: m.Interp}
 	for _, n := range slices.Concat(m.Preloads, m.Needs) {
 		t.needs[n.From] = append(t.needs[n.From], n)
+	}
+	for _, o := range m.Opened {
+		t.opens[o.Need] = true
+		t.needs[o.Need.From] = append(t.needs[o.Need.From], o.Need)
 	}
 	fprintf(w, "%s\n", m.Asked)
 	t.print(m.Program(), 1)
@@ -140,16 +174,21 @@ func printTree(w io.Writer, m *closure.LinkMap) {
 type treePrinter struct {
 	w      io.Writer
 	needs  map[*closure.Loaded][]*closure.Need
+	opens  map[*closure.Need]bool // those that are opened at run time
 	loader *closure.Loaded
 }
 
 func (t *treePrinter) print(from *closure.Loaded, depth int) {
 	indent := strings.Repeat("  ", depth)
 	for _, n := range t.needs[from] {
+		verb := ""
+		if t.opens[n] {
+			verb = "opens "
+		}
 		if n.To == nil {
-			fprintf(t.w, "%s%s: not found\n", indent, n.Name)
+			fprintf(t.w, "%s%s%s: not found\n", indent, verb, n.Name)
 		} else {
-			fprintf(t.w, "%s%s => %s [%s]\n", indent, n.Name, n.To.Path, n.Rule)
+			fprintf(t.w, "%s%s%s => %s [%s]\n", indent, verb, n.Name, n.To.Path, n.Rule)
 		}
 		for _, c := range n.Tried {
 			if n.To == nil || c.Object != nil {
