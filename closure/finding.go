@@ -13,9 +13,18 @@ type Finding struct {
 	Program    string // path of the program in whose process it happens
 	Name       string // the needed name, soname or family it is about
 	Copies     []Copy // the files concerned: the one that the loader keeps first
-	References int    // of an interposed finding: how many strong references go astray
+	References int    // how many references go astray; of an interposed finding the strong ones
+	Users      []User // whose, in load order
 	What       string // what happens, one sentence
 	Advice     string // what to do, one sentence; "" when there is nothing to do
+}
+
+// User is an object whose references do not reach what they were linked with, or what its run path
+// leads to.
+type User struct {
+	From       *Loaded
+	References int    // different symbols with their versions
+	Names      string // them, grouped: "google::protobuf::*"
 }
 
 // Copy is one of the files a finding is about, and why it is there.

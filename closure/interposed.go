@@ -139,6 +139,9 @@ func (j *judge) interposition(r *rebound) Finding {
 		f.Advice = fmt.Sprintf("hide the names in %s (a version script, -Wl,--exclude-libs,ALL), let their users need %s before it, "+
 			"or run them as two processes", taken, wanted)
 	}
+	for _, from := range r.by {
+		f.use(from, r.users[from])
+	}
 	others, own := r.strong()
 	f.References = others + own
 	f.What = fmt.Sprintf("%s has names of %s and stands before it: it gets %s", taken, wanted, r)

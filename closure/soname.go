@@ -69,7 +69,7 @@ func (j *judge) clash(needs []*Need, others []*Object) error {
 		bringer(kept), first.Name, j.place(kept.Path), who(losers), j.places(f.Copies[1:]))
 	f.Advice = fmt.Sprintf("build both users against one %s (one nixpkgs, or an override), or run them as two processes",
 		trimLib(stem(first.Name)))
-	f.What += j.reach(losers, kept)
+	f.What += j.reach(&f, losers, kept)
 	if identical {
 		f.Severity = Warning
 		f.What += "; the files are the same byte for byte"
@@ -79,7 +79,7 @@ func (j *judge) clash(needs []*Need, others []*Object) error {
 }
 
 // reach tells how many references of some requesters reach the copy that they did not ask for.
-func (j *judge) reach(losers []*Need, kept *Loaded) string {
+func (j *judge) reach(f *Finding, losers []*Need, kept *Loaded) string {
 	if j.bindings == nil {
 		return ""
 	}
@@ -91,6 +91,7 @@ func (j *judge) reach(losers []*Need, kept *Loaded) string {
 		}
 		told = append(told, n.From)
 		if u := j.bindings.usage(n.From, kept); len(u.symbols) > 0 {
+			f.use(n.From, u)
 			parts = append(parts, u.of(n.From))
 		}
 	}
@@ -98,6 +99,12 @@ func (j *judge) reach(losers []*Need, kept *Loaded) string {
 		return ""
 	}
 	return ", for " + join(parts)
+}
+
+// use adds references that go astray.
+func (f *Finding) use(from *Loaded, u *usage) {
+	f.Users = append(f.Users, User{From: from, References: len(u.symbols), Names: u.groups.String()})
+	f.References += len(u.symbols)
 }
 
 // keptCopy is the copy that the loader keeps, with the chains of those who want it: at least of who

@@ -58,7 +58,7 @@ func (j *judge) versionPair(stem string, first, second *Loaded) error {
 	switch {
 	case len(between) > 0:
 		f.Severity = Error
-		f.What += crossed(between)
+		f.What += crossed(&f, between)
 	case strong > 0:
 		f.Severity = Warning
 		if j.bindings == nil {
@@ -75,9 +75,12 @@ func (j *judge) versionPair(stem string, first, second *Loaded) error {
 }
 
 // crossed tells the references that reach the wrong one of two versions.
-func crossed(between []*rebound) string {
+func crossed(f *Finding, between []*rebound) string {
 	var text string
 	for _, r := range between {
+		for _, from := range r.by {
+			f.use(from, r.users[from])
+		}
 		text += fmt.Sprintf(", and %s gets %s, which are meant for %s",
 			path.Base(r.taken.Path), r, path.Base(r.wanted.Path))
 	}

@@ -22,9 +22,16 @@ type findingJSON struct {
 	Program    string       `json:"program"`
 	Name       string       `json:"name"`
 	References int          `json:"references,omitempty"`
+	Users      []userJSON   `json:"users,omitempty"`
 	What       string       `json:"what"`
 	Advice     string       `json:"advice,omitempty"`
 	Copies     []copyJSON   `json:"copies"`
+}
+
+type userJSON struct {
+	Path       string `json:"path"`
+	References int    `json:"references"`
+	Names      string `json:"names"`
 }
 
 type copyJSON struct {
@@ -52,6 +59,9 @@ func findingList(findings []closure.Finding) []findingJSON {
 		j := findingJSON{
 			Kind: f.Kind, Severity: f.Severity.String(), Program: f.Program, Name: f.Name,
 			References: f.References, What: f.What, Advice: f.Advice, Copies: []copyJSON{},
+		}
+		for _, u := range f.Users {
+			j.Users = append(j.Users, userJSON{u.From.Path, u.References, u.Names})
 		}
 		for _, c := range f.Copies {
 			j.Copies = append(j.Copies, copyJSON{
