@@ -5,7 +5,8 @@
 // in the loader's own order with every [Need] and the rule that answered it. [Bind] gives the
 // [Bindings] of a link map: each reference of each object with the definition that it reaches.
 // [Judge] reads a closure and names what is wrong with it as [Finding] values: what is missing,
-// which copies of one library the loader will mix up, and whose references go astray.
+// which copies of one library the loader will mix up, and whose references go astray. [Audit] names
+// what keeps it from running on a [Machine], or on some.
 //
 // An object has no dependencies; a link map has. glibc first compares a needed name with the names
 // and sonames of everything that is already in the process and only then searches, and DT_RPATH is

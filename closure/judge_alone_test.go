@@ -65,6 +65,19 @@ var judgedAlone = []judgement{
 		want: []string{"warning two-runtimes OpenMP: A/lib/liba.so, B/lib/libgomp.so.1"},
 	},
 	{
+		name: "unwinder_of_an_old_glibc",
+		files: with(runPath(exporting(lib("", "libc.so.6"), named("_Unwind_Find_FDE")...), storeGlibc+"/lib"), elftest.Tree{
+			storeApp + "/bin/app":         app(storeGlibc, storeA+"/lib:"+storeGlibc+"/lib", "liba.so", "libc.so.6"),
+			storeGlibc + "/lib/libc.so.6": exporting(lib("libc.so.6"), named("_Unwind_Find_FDE", "__libc_start_main")...)}),
+	},
+	{
+		name: "two_c_libraries",
+		files: with(exporting(lib(""), named("__libc_start_main")...), elftest.Tree{
+			storeApp + "/bin/app":         app(storeGlibc, storeA+"/lib:"+storeGlibc+"/lib", "liba.so", "libc.so.6"),
+			storeGlibc + "/lib/libc.so.6": exporting(lib("libc.so.6"), named("__libc_start_main")...)}),
+		want: []string{"error two-runtimes C library: A/lib/liba.so, GLIBC/lib/libc.so.6"},
+	},
+	{
 		name: "runtime_that_is_used",
 		files: with(refers(runPath(lib("", "libgomp.so.1"), storeB+"/lib"), named("omp_get_num_threads")...), elftest.Tree{
 			storeB + "/lib/libgomp.so.1": exporting(lib("libgomp.so.1"), named("omp_get_num_threads")...)}),
