@@ -43,16 +43,12 @@ func targetFinding(s *starting, name, what string) closure.Finding {
 
 // audited is the machine that a program's files are audited for.
 func (v *verifier) audited(s *starting, p *Port) closure.Machine {
-	m := closure.Machine{PageSizes: v.opts.PageSizes}
-	if p == nil {
-		return m
+	var m closure.Machine
+	if p != nil {
+		m = p.Machine(s.Strategy == StrategySystem)
 	}
-	m.ISA = p.ISA
-	if m.PageSizes == nil {
-		m.PageSizes = p.PageSizes
-	}
-	if s.Strategy == StrategySystem && p.Libc == closure.LoaderGlibc {
-		_, _ = fmt.Sscanf(p.Version, "%d.%d", &m.Glibc[0], &m.Glibc[1])
+	if v.opts.PageSizes != nil {
+		m.PageSizes = v.opts.PageSizes
 	}
 	return m
 }

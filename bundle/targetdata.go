@@ -32,8 +32,8 @@ var (
 var pi5Pages = map[string][]uint64{"arm64": {4 << 10, 16 << 10}}
 
 // releases are the known targets, the oldest C library first. Their packages: Debian libc6 and libstdc++6
-// of bullseye (2.31-13, GCC 10.2), bookworm (2.36-9, GCC 12.2), trixie (2.41-12, GCC 14.2), which Raspberry
-// Pi OS rebuilds; Ubuntu jammy (2.35-0ubuntu3, GCC 12), noble (2.39-0ubuntu8, GCC 14); Alpine 3.20 and
+// of bullseye (2.31-13, GCC 10.2), bookworm (2.36-9, GCC 12.2), trixie (2.41-12, GCC 14.2), of which Raspberry
+// Pi OS has the same releases; Ubuntu jammy (2.35-0ubuntu3, GCC 12), noble (2.39-0ubuntu8, GCC 14); Alpine 3.20 and
 // later (musl 1.2.5).
 var releases = []release{
 	{"raspios-bullseye", closure.LoaderGlibc, "2.31", "10", raspiosISA, nil},

@@ -46,7 +46,11 @@ func TargetFromRoot(root fs.FS, name string) (*Target, error) {
 // Raspberry Pi OS says that it is Debian, and has a file of its own beside that.
 func distributionOf(root fs.FS) *Target {
 	const most = 64 << 10
-	f, err := root.Open("usr/lib/os-release")
+	const file = "usr/lib/os-release"
+	if st, err := fs.Stat(root, file); err != nil || !st.Mode().IsRegular() {
+		return nil
+	}
+	f, err := root.Open(file)
 	if err != nil {
 		return nil
 	}

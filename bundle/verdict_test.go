@@ -122,6 +122,25 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// TestVerdictRelr: a file with DT_RELR needs a C library that reads it, even where it does not say so.
+func TestVerdictRelr(t *testing.T) {
+	library := lib("libfoo.so.1")
+	library.Dyn = []elftest.Dyn{{Tag: 35}, {Tag: 36}, {Tag: 37, Val: 8}} // DT_RELRSZ, DT_RELR, DT_RELRENT
+	root := versionTree(t, program("libfoo.so.1"), library, nil)
+	require.Equal(t, bundle.StrategySystem, verdict(t, root, "debian-12", "app-1.0/bin/app")[0].Strategy)
+	require.Contains(t, verdict(t, root, "ubuntu-22.04", "app-1.0/bin/app")[0].Reason, "libfoo.so.1 needs GLIBC_ABI_DT_RELR of libc.so.6")
+}
+
+// TestPortMachine: an audit gets the version of the C library only where that is used.
+func TestPortMachine(t *testing.T) {
+	p := known(t, "raspios-bookworm", "arm64")
+	want := closure.Machine{PageSizes: []uint64{4096, 16384}, ISA: "armv8-a"}
+	require.Equal(t, want, p.Machine(false))
+	want.Glibc = [2]int{2, 36}
+	require.Equal(t, want, p.Machine(true))
+	require.Zero(t, known(t, "alpine", "arm64").Machine(true).Glibc)
+}
+
 // TestVerdictOfMany: one program that needs its own C library takes that of all others away.
 func TestVerdictOfMany(t *testing.T) {
 	library := lib("libfoo.so.1")
@@ -202,6 +221,47 @@ func TestTargetRefuses(t *testing.T) {
 		}
 		require.NoError(t, err)
 		require.Equal(t, name == "", len(p.Warnings) > 0, "%s: %s", name, p.Warnings)
+	}
+}
+
+// TestRootLacksSymbol: of a real root every symbol is known, so one that is missing in a version that is
+// there is named, and one without a version; a known target's symbols are not.
+func TestRootLacksSymbol(t *testing.T) {
+	library := lib("libfoo.so.1")
+	plain := wants("plain", "")
+	plain.VersionFile = ""
+	library.Symbols = append(library.Symbols, wants("f", "GLIBC_2.4"), wants("g", "GLIBC_2.4"), plain, weak(wants("h", "GLIBC_2.4")))
+	store := versionTree(t, program("libfoo.so.1"), library, map[string]elftest.File{
+		glibcName + "/lib/libc.so.6": elftest.Image{Soname: "libc.so.6", Symbols: []elftest.Symbol{
+			{Name: "f", Version: "GLIBC_2.4"}, {Name: "g", Version: "GLIBC_2.4"}, {Name: "h", Version: "GLIBC_2.4"}, {Name: "plain", Version: "GLIBC_2.4"},
+		}},
+	})
+	for _, row := range []struct {
+		version string // of the root's C library
+		symbols []string
+		why     string
+	}{
+		{"GLIBC_2.4", []string{"f", "g", "plain"}, ""},
+		{"GLIBC_2.5", []string{"f", "g", "plain"}, "since libfoo.so.1 needs f@GLIBC_2.4, g@GLIBC_2.4 and h@GLIBC_2.4, and /mnt/pi has glibc 2.36"},
+		{"GLIBC_2.4", []string{"f", "plain"}, "libfoo.so.1 needs g@GLIBC_2.4, and /mnt/pi has glibc 2.36"},
+		{"GLIBC_2.4", []string{"f", "g"}, "libfoo.so.1 needs plain, and /mnt/pi has glibc 2.36"},
+	} {
+		c := elftest.Image{Soname: "libc.so.6", Trailer: []byte("\x00GNU C Library (x) stable release version 2.36.\x00")}
+		for _, name := range row.symbols {
+			c.Symbols = append(c.Symbols, elftest.Symbol{Name: name, Version: row.version})
+		}
+		root, err := closure.OpenRoot(elftest.WriteTree(t, elftest.Tree{
+			"/lib64/ld-linux-x86-64.so.2": elftest.Image{Soname: "ld-linux-x86-64.so.2"}, "/lib/libc.so.6": c,
+		}))
+		require.NoError(t, err)
+		target, err := bundle.TargetFromRoot(root, "/mnt/pi")
+		require.NoError(t, err)
+		p, err := plan(t, store, bundle.Options{Target: target}, "app-1.0/bin/app")
+		require.NoError(t, err)
+		require.Equal(t, row.why == "", p.Programs[0].Strategy == bundle.StrategySystem, p.Programs[0].Reason)
+		require.Contains(t, p.Programs[0].Reason, row.why)
+		require.Empty(t, p.Target.Name, "the place of a root says nothing elsewhere")
+		require.Equal(t, "glibc 2.36", p.Target.Libc)
 	}
 }
 

@@ -30,6 +30,15 @@ func loaderOf(version string) elftest.Image {
 	return im
 }
 
+// relrNeeds is a library with DT_RELR that needs versions of libc.
+func relrNeeds(versions ...string) elftest.Image {
+	im := elftest.Image{Soname: "liba.so.1", Needed: []string{"libc.so.6"}, Dyn: []elftest.Dyn{{Tag: elf.DynTag(36)}}}
+	for _, v := range versions {
+		im.VersionNeeds = append(im.VersionNeeds, elftest.VersionNeed{File: "libc.so.6", Version: v})
+	}
+	return im
+}
+
 var audited = []struct {
 	name  string
 	files elftest.Tree // over a program that needs liba.so.1
@@ -71,6 +80,17 @@ var audited = []struct {
 	{
 		name:  "relr_known",
 		files: elftest.Tree{storeA + "/lib/liba.so.1": elftest.Image{Soname: "liba.so.1", Dyn: []elftest.Dyn{{Tag: elf.DynTag(36)}}}},
+		on:    closure.Machine{Glibc: [2]int{2, 36}},
+	},
+	{
+		name:  "relr_unmarked",
+		files: elftest.Tree{storeA + "/lib/liba.so.1": relrNeeds("GLIBC_2.17")},
+		on:    closure.Machine{Glibc: [2]int{2, 36}},
+		want:  []string{"error relr liba.so.1: liba.so.1"},
+	},
+	{
+		name:  "relr_marked",
+		files: elftest.Tree{storeA + "/lib/liba.so.1": relrNeeds("GLIBC_2.17", "GLIBC_ABI_DT_RELR")},
 		on:    closure.Machine{Glibc: [2]int{2, 36}},
 	},
 	{

@@ -112,26 +112,48 @@ func isaNumber(isa, prefix string) (int, bool) {
 }
 
 // relr finds relocations that the C library passes over: the program then runs with pointers that
-// nobody has set. A file that link editors mark so is refused, by the version GLIBC_ABI_DT_RELR.
+// nobody has set. A file that link editors mark so is refused, by the version GLIBC_ABI_DT_RELR, and a C
+// library that knows them refuses a file that is not marked.
 func (a *audit) relr() error {
 	loader := a.m.Loader
 	if a.on.Glibc != [2]int{} {
 		loader.Version = a.on.Glibc
 	}
-	if loader.Version == [2]int{} || loader.Kind != LoaderGlibc || loader.does(relrRead) {
+	if loader.Version == [2]int{} || loader.Kind != LoaderGlibc {
 		return nil
 	}
 	for _, l := range a.objects() {
-		if !l.Object.Info.Relr {
-			continue
-		}
-		a.add(Finding{
+		info := l.Object.Info
+		f := Finding{
 			Kind: KindRelr, Severity: Error, Name: path.Base(l.Path),
 			Copies: []Copy{{Object: l.Object, Path: l.Path, Kept: true, Chains: chainOf(l)}},
 			What: fmt.Sprintf("%s has DT_RELR relocations, which glibc %d.%d does not know: it ends at start, or its pointers are wrong",
 				path.Base(l.Path), loader.Version[0], loader.Version[1]),
 			Advice: "link it without -z pack-relative-relocs, or bring a glibc of 2.36 or later",
-		})
+		}
+		if loader.does(relrRead) {
+			if !relrUnmarked(info) {
+				continue
+			}
+			f.What = fmt.Sprintf("%s has DT_RELR relocations and does not need the version %s: the loader stops at it", path.Base(l.Path), relrVersion)
+			f.Advice = "link it with -z pack-relative-relocs of a link editor that adds the version"
+		}
+		if info.Relr {
+			a.add(f)
+		}
 	}
 	return nil
+}
+
+// relrVersion is what a file with DT_RELR needs of libc.so.6 (gABI; glibc 2.36).
+const relrVersion = "GLIBC_ABI_DT_RELR"
+
+// relrUnmarked reports whether a loader that knows DT_RELR stops at a file (glibc elf/dl-version.c:
+// _dl_check_map_versions): it needs versions and a libc.so.*, but not the one for DT_RELR.
+func relrUnmarked(info *elfpatch.Info) bool {
+	marked := slices.ContainsFunc(info.VerNeeds, func(n elfpatch.VerNeed) bool {
+		return slices.ContainsFunc(n.Versions, func(v elfpatch.VerNeedVersion) bool { return v.Name == relrVersion })
+	})
+	libc := slices.ContainsFunc(info.Needed, func(name string) bool { return strings.HasPrefix(name, "libc.so.") })
+	return info.Relr && len(info.VerNeeds) > 0 && libc && !marked
 }
