@@ -211,13 +211,11 @@ func (p *patch) ownBlocks() []*block {
 	s := p.file.segments[p.own]
 	var list []*block
 	for _, b := range p.inside(offset(s.Off), offset(s.Off+s.Filesz)) {
-		if slices.ContainsFunc(p.blocks, func(o *block) bool { return o.tag == b.tag }) {
+		if p.isBusy(b) {
 			continue
 		}
-		b.data = make([]byte, b.old.size())
-		if readFull(p.img, b.data, int64(b.old.from)) == nil {
-			list = append(list, b)
-		}
+		p.load(b)
+		list = append(list, b)
 	}
 	return list
 }

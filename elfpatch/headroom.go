@@ -6,56 +6,118 @@ import (
 	"slices"
 )
 
-// A resident is what stands behind the program headers: a table that may leave, or notes and
-// PT_INTERP, which are shifted so that they stay in the first page, where old loaders and core
-// files look for them.
+// A resident is what stands in a range that is laid out anew: a table, or notes and PT_INTERP, which
+// never leave it, since old loaders and core files look for them in the first page.
 type resident struct {
 	block *block // nil for notes
 	old   extent
+	size  int64 // what it will have
 	align uint64
 }
 
 func (r *resident) stays() bool { return r.block == nil || r.block.tag == 0 }
 
-// makeRoom frees n bytes at end, behind the program headers: tables behind them leave, and what
-// stays is laid out anew in the range. It reports false, and changes nothing, when something stands
-// there that it does not know.
+// maxResidents bounds how many are weighed against each other.
+const maxResidents = 10
+
+// makeRoom frees n bytes at end, behind the program headers. It reports false, and changes nothing,
+// when something stands there that it does not know.
 func (p *patch) makeRoom(end offset, n int64) bool {
-	list := p.residents(end)
-	for k := 1; k <= len(list); k++ {
-		places, ok := fitResidents(list[:k], end+offset(n), p.freeUpTo(list[k-1].old.to))
+	return p.squeeze(p.residents(end, nil), end+offset(n), p.waitAll)
+}
+
+// squeeze lays residents out between from and the end of the last one. Where they do not fit, those
+// with the fewest bytes that place accepts leave. It reports false, and changes nothing, when there
+// are no such ones.
+func (p *patch) squeeze(list []resident, from offset, place func([]*block) bool) bool {
+	list = list[:min(len(list), maxResidents)]
+	if len(list) == 0 {
+		return false
+	}
+	end := p.freeUpTo(list[len(list)-1].old.to)
+	for _, leaves := range byWeight(list) {
+		places, ok := fitResidents(list, leaves, from, end)
 		if !ok {
 			continue
 		}
-		p.moveResidents(list[:k], places)
-		return true
+		var gone []*block
+		for i, r := range list {
+			if leaves&(1<<i) != 0 {
+				gone = append(gone, r.block)
+			}
+		}
+		if len(gone) == 0 || place(gone) {
+			p.moveResidents(list, leaves, places)
+			return true
+		}
 	}
 	return false
 }
 
-// fitResidents lays out what stays between from and to.
-func fitResidents(list []resident, from, to offset) ([]offset, bool) {
-	places := make([]offset, len(list))
+// byWeight lists the sets of those that may leave, as bits, those with the fewest bytes first.
+func byWeight(list []resident) []uint {
+	staying, weights := uint(0), make([]int64, 1<<len(list))
 	for i, r := range list {
 		if r.stays() {
-			places[i] = offset(alignUp(uint64(from), r.align))
-			from = places[i] + r.old.to - r.old.from
+			staying |= 1 << i
+		}
+		for set := range weights {
+			if set&(1<<i) != 0 {
+				weights[set] += r.size
+			}
 		}
 	}
-	return places, from <= to
+	var sets []uint
+	for set := range uint(len(weights)) {
+		if set&staying == 0 {
+			sets = append(sets, set)
+		}
+	}
+	slices.SortStableFunc(sets, func(a, b uint) int { return cmp.Compare(weights[a], weights[b]) })
+	return sets
 }
 
-// residents lists what stands behind end without a gap, as far as it can move.
-func (p *patch) residents(end offset) []resident {
-	all := p.noteResidents()
-	for _, b := range p.inside(end, offset(p.size)) {
-		busy := slices.ContainsFunc(p.blocks, func(o *block) bool { return o.tag == b.tag })
-		if !busy && b.tag != elf.DT_STRTAB && b.tag != theDynamic {
-			all = append(all, resident{block: b, old: b.old, align: b.align})
+// fitResidents lays out between from and to what does not leave, each at its old place if it can stay
+// there, else as near to it as can be.
+func fitResidents(list []resident, leaves uint, from, to offset) ([]offset, bool) {
+	latest, places := make([]offset, len(list)), make([]offset, len(list))
+	for i, r := range slices.Backward(list) {
+		if leaves&(1<<i) == 0 {
+			to = (to - offset(r.size)) &^ (offset(r.align) - 1)
+			latest[i] = to
 		}
 	}
+	for i, r := range list {
+		if leaves&(1<<i) != 0 {
+			continue
+		}
+		from = offset(alignUp(uint64(from), r.align))
+		if from > latest[i] {
+			return nil, false
+		}
+		places[i] = max(from, min(r.old.from, latest[i]))
+		from = places[i] + offset(r.size)
+	}
+	return places, true
+}
+
+// residents lists what stands at end and behind it without a gap, as far as it can move. One of them
+// may be a table that is as the plan has it.
+func (p *patch) residents(end offset, planned *block) []resident {
+	all := p.noteResidents()
+	for _, b := range p.inside(end, offset(p.size)) {
+		switch {
+		case planned != nil && b.tag == planned.tag:
+			b = planned
+		case p.isBusy(b) || b.tag == theDynamic || p.inOwn(b):
+			continue
+		default:
+			p.load(b)
+		}
+		all = append(all, resident{block: b, old: b.old, size: b.size(), align: b.align})
+	}
 	slices.SortFunc(all, func(a, b resident) int { return cmp.Compare(a.old.from, b.old.from) })
-	first := p.segmentOf(end)
+	first := p.segmentOf(end + 1)
 	var list []resident
 	at := end
 	for _, r := range all {
@@ -114,7 +176,9 @@ func (p *patch) noteResidents() []resident {
 		if off, err := p.offset(vaddr(s.Vaddr), int64(s.Filesz)); err != nil || uint64(off) != s.Off {
 			continue
 		}
-		list = append(list, resident{old: extent{offset(s.Off), offset(s.Off + s.Filesz)}, align: max(s.Align, 4)})
+		list = append(list, resident{
+			old: extent{offset(s.Off), offset(s.Off + s.Filesz)}, size: int64(s.Filesz), align: max(s.Align, 4),
+		})
 	}
 	slices.SortFunc(list, func(a, b resident) int { return cmp.Compare(a.old.from, b.old.from) })
 	merged := list[:0]
@@ -122,6 +186,7 @@ func (p *patch) noteResidents() []resident {
 		if n := len(merged); n > 0 && r.old.from < merged[n-1].old.to {
 			last := &merged[n-1]
 			last.old.to, last.align = max(last.old.to, r.old.to), max(last.align, r.align)
+			last.size = last.old.size()
 			continue
 		}
 		merged = append(merged, r)
@@ -131,36 +196,42 @@ func (p *patch) noteResidents() []resident {
 
 func isNotes(s Segment) bool { return s.Type == elf.PT_NOTE || s.Type == elf.PT_GNU_PROPERTY }
 
-// moveResidents shifts what stays to its place and makes the rest wait for one.
-func (p *patch) moveResidents(list []resident, places []offset) {
-	stay := make([]*block, len(list))
+// moveResidents moves what stays to its place; what leaves is only cleared here.
+func (p *patch) moveResidents(list []resident, leaves uint, places []offset) {
+	notes := make([]*block, len(list))
 	for i, r := range list {
-		if r.stays() {
-			stay[i] = &block{data: make([]byte, r.old.size())}
-			_ = readFull(p.img, stay[i].data, int64(r.old.from))
-		} else {
-			p.blocks = append(p.blocks, r.block)
+		if r.block == nil {
+			notes[i] = &block{old: r.old}
+			p.load(notes[i])
 		}
-	}
-	for _, r := range list {
-		p.clear(r.old)
 		p.release(r.old)
 	}
 	for i, r := range list {
-		if !r.stays() {
-			continue
-		}
-		to := extent{places[i], places[i] + offset(r.old.size())}
-		p.img.write(to.from, stay[i].data)
-		p.claim(p.segmentOf(to.to), to)
-		if r.block != nil {
-			s := p.segment(elf.PT_INTERP)
-			r.block.data = stay[i].data
-			p.point(r.block, to.from, vaddr(s.Vaddr+uint64(to.from-r.old.from)))
-		} else {
-			p.shiftNotes(r.old, to.from-r.old.from)
+		if leaves&(1<<i) != 0 || places[i] != r.old.from || r.size != r.old.size() {
+			p.clear(r.old)
 		}
 	}
+	for i, r := range list {
+		if leaves&(1<<i) != 0 {
+			continue
+		}
+		to := extent{places[i], places[i] + offset(r.size)}
+		p.claim(p.segmentOf(r.old.to), to)
+		switch {
+		case r.block == nil:
+			p.img.write(to.from, notes[i].data)
+			p.shiftNotes(r.old, to.from-r.old.from)
+		case to != r.old || r.block.tag == elf.DT_STRTAB:
+			p.move(r.block, to.from)
+			p.busy(r.block)
+		}
+	}
+}
+
+// load reads what the plan has made of b where it was.
+func (p *patch) load(b *block) {
+	b.data = make([]byte, b.old.size())
+	_ = readFull(p.img, b.data, int64(b.old.from))
 }
 
 // shiftNotes makes headers, sections and symbols follow the notes of a range.

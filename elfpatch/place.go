@@ -41,6 +41,8 @@ func (p *patch) placeInterp() {
 	p.clear(b.old)
 	p.img.write(b.old.from, b.data)
 	p.point(b, b.old.from, vaddr(p.segment(elf.PT_INTERP).Vaddr))
+	b.placed = true
+	p.busy(b)
 }
 
 // interpBlock is PT_INTERP as it is.
@@ -69,20 +71,35 @@ func (p *patch) placeStrings(t *strtab) {
 		p.growHere(b)
 		return
 	}
-	if p.leave(b, false) || p.inOwn(b) {
+	if p.leave(b, false) || p.inOwn(b) || p.squeezeStrings(b) {
 		return
 	}
-	behind := p.neighbours(b.old.to, more)
-	if behind == nil || !p.settleAll(behind) && total(behind) >= b.size() {
-		p.leave(b, true)
-		return
+	p.leave(b, true)
+}
+
+// squeezeStrings makes room for the longer string table b among the tables around it: as few bytes as
+// can be of those leave it, best of all for room that there is elsewhere. When a new segment is
+// needed for them anyway, its program header is made room for too.
+func (p *patch) squeezeStrings(b *block) bool {
+	behind := p.residents(b.old.from, b)
+	if p.squeeze(behind, b.old.from, p.settleAll) {
+		return true
 	}
-	p.blocks = append(p.blocks, behind...)
-	for _, n := range behind {
-		p.clear(n.old)
+	if p.own < 0 && p.redundantHeader() < 0 {
+		p.releaseVacated()
+		end := p.headerTable().to
+		all := p.residents(end, b)
+		if slices.ContainsFunc(all, func(r resident) bool { return r.block == b }) {
+			return p.squeeze(all, end+offset(p.layout().phdr), p.waitAll)
+		}
 	}
-	p.claim(p.segmentOf(b.old.to), extent{b.old.from, b.old.from + offset(b.size())})
-	p.growHere(b)
+	return p.squeeze(behind, b.old.from, p.waitAll)
+}
+
+// waitAll makes blocks wait for placeBlocks.
+func (p *patch) waitAll(blocks []*block) bool {
+	p.blocks = append(p.blocks, blocks...)
+	return true
 }
 
 // leave finds another place for b and clears the old one. What finds none leaves only if it must;
@@ -90,7 +107,7 @@ func (p *patch) placeStrings(t *strtab) {
 func (p *patch) leave(b *block, must bool) bool {
 	found := !p.inOwn(b) && p.settleAll([]*block{b})
 	if found || must || p.inOwn(b) {
-		p.blocks = append(p.blocks, b)
+		p.busy(b)
 		p.clear(b.old)
 		p.vacated = append(p.vacated, b.old)
 	}
@@ -118,6 +135,8 @@ func (p *patch) growHere(b *block) {
 	p.img.write(b.old.to, b.data[b.old.size():])
 	p.writeChanged(b.old, b.data)
 	p.point(b, b.old.from, vaddr(at))
+	b.placed = true
+	p.busy(b)
 }
 
 // writeChanged writes what differs of the first bytes of data over a range.
@@ -139,33 +158,8 @@ func (p *patch) writeChanged(e extent, data []byte) {
 	}
 }
 
-func total(blocks []*block) (n int64) {
-	for _, b := range blocks {
-		n += int64(alignUp(uint64(b.size()), b.align))
-	}
-	return n
-}
-
-// neighbours lists the tables to move so that n bytes become free at off, or nil when something
-// that cannot move stands there.
-func (p *patch) neighbours(off offset, n int64) []*block {
-	var list []*block
-	tables := p.tables()
-	for end := off; int64(end-off) < n; {
-		i := slices.IndexFunc(tables, func(b *block) bool { return b.old.from >= end })
-		if i < 0 || p.inOwn(tables[i]) {
-			return nil
-		}
-		next := tables[i]
-		if gap := next.old.from - end; gap >= maxTableAlign || !p.unused(end, int64(gap)) {
-			return nil
-		}
-		list, end = append(list, next), next.old.to
-	}
-	return list
-}
-
-// settleAll places all blocks in free ranges of read-only segments, or none.
+// settleAll places all blocks in free ranges of read-only segments, or none. They are among p.blocks
+// then.
 func (p *patch) settleAll(blocks []*block) bool {
 	used, segs := slices.Clone(p.used), slices.Clone(p.segs)
 	places := make([]offset, len(blocks))
@@ -180,8 +174,20 @@ func (p *patch) settleAll(blocks []*block) bool {
 	}
 	for i, b := range blocks {
 		p.move(b, places[i])
+		p.busy(b)
 	}
 	return true
+}
+
+// busy notes that b is no longer where it was, or not as it was.
+func (p *patch) busy(b *block) {
+	if !p.isBusy(b) {
+		p.blocks = append(p.blocks, b)
+	}
+}
+
+func (p *patch) isBusy(b *block) bool {
+	return slices.ContainsFunc(p.blocks, func(o *block) bool { return o.tag == b.tag })
 }
 
 // move writes b at off, which some segment covers.

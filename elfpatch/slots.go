@@ -30,9 +30,7 @@ func (p *patch) freeHeader() error {
 		p.segs[i] = Segment{}
 		return nil
 	}
-	for _, e := range p.vacated {
-		p.release(e)
-	}
+	p.releaseVacated()
 	size := p.layout().phdr
 	end := p.headerTable().to
 	if len(p.segs)+1 >= pnXNum || !p.freeBehind(end, size) && !p.makeRoom(end, size) {
@@ -46,6 +44,13 @@ func (p *patch) freeHeader() error {
 	}
 	p.segs = append(p.segs, Segment{})
 	return nil
+}
+
+// releaseVacated makes the places free that blocks left.
+func (p *patch) releaseVacated() {
+	for _, e := range p.vacated {
+		p.release(e)
+	}
 }
 
 // dropHeader takes back the program header that freeHeader added when nothing needs it any more.
