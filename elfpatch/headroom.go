@@ -207,7 +207,7 @@ func (p *patch) moveResidents(list []resident, leaves uint, places []offset) {
 		p.release(r.old)
 	}
 	for i, r := range list {
-		if leaves&(1<<i) != 0 || places[i] != r.old.from || r.size != r.old.size() {
+		if leaves&(1<<i) != 0 || places[i] != r.old.from {
 			p.clear(r.old)
 		}
 	}
@@ -221,9 +221,11 @@ func (p *patch) moveResidents(list []resident, leaves uint, places []offset) {
 		case r.block == nil:
 			p.img.write(to.from, notes[i].data)
 			p.shiftNotes(r.old, to.from-r.old.from)
-		case to != r.old || r.block.tag == elf.DT_STRTAB:
+		case to.from != r.old.from:
 			p.move(r.block, to.from)
 			p.busy(r.block)
+		case r.size != r.old.size():
+			p.growHere(r.block)
 		}
 	}
 }
