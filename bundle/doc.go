@@ -1,12 +1,12 @@
-// Package bundle turns a closure into a relocatable, reproducible archive, and reads one back.
+// Package bundle turns a closure into a relocatable, reproducible archive, reads one back, and proves it.
 //
 // [NewPlan] decides everything: the interpreter strategy, every name, link and run path, and one
 // edit for each object. The plan is the explanation, and --dry-run prints it. [Plan.Prove] walks
 // the planned tree as the loader would and refuses a plan that changes what a program loads.
 // [Create] then packs it: the same plan gives the same bytes on any machine, memory does not grow
 // with the closure, and the output appears whole or not at all. [Open] reads a bundle without
-// unpacking it.
+// unpacking it, and [Verify] proves of one, trusting nothing in it, that it will run.
 //
-// The package does not run programs, does not resolve names (package closure does), takes nothing
+// The package does not run programs (package trial does), does not resolve names (package closure does), takes nothing
 // along that no need names, and reads neither the clock nor the environment.
 package bundle

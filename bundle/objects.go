@@ -38,12 +38,30 @@ func (v *verifier) readObjects() error {
 			continue
 		}
 		e.info = info
+		if err := v.checkDefects(e); err != nil {
+			return err
+		}
 		v.checkEdits(e)
 		v.checkSoname(e)
 	}
 	v.checkMachine()
 	return nil
 }
+
+// checkDefects finds what kernel and loader stumble over in a file.
+func (v *verifier) checkDefects(e *verified) error {
+	defects, err := elfpatch.Check(e.content, e.content.Size())
+	if err != nil {
+		return err
+	}
+	for _, d := range defects[:min(len(defects), maxDefects)] {
+		v.broken(KindObject, e.Path, "%s: %v", e.Path, d)
+	}
+	return nil
+}
+
+// maxDefects is how many defects of one file are told.
+const maxDefects = 3
 
 const elfMagic = "\x7fELF"
 

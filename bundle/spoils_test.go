@@ -103,6 +103,21 @@ func flipDynamic(m *member) {
 	}
 }
 
+// dynamicEntry sets the value of an entry of the dynamic section (64 bits).
+func dynamicEntry(m *member, tag elf.DynTag, value uint64) {
+	info, err := elfpatch.Read(bytes.NewReader(m.data), int64(len(m.data)))
+	if err != nil {
+		panic(err)
+	}
+	for _, s := range info.Segments {
+		for off := s.Off; s.Type == elf.PT_DYNAMIC && off < s.Off+s.Filesz; off += 16 {
+			if binary.LittleEndian.Uint64(m.data[off:]) == uint64(tag) {
+				binary.LittleEndian.PutUint64(m.data[off+8:], value)
+			}
+		}
+	}
+}
+
 func asHardLink(s *spoiled, to string) {
 	m := s.member("libtflite.so.2")
 	m.Typeflag, m.Linkname, m.data = tar.TypeLink, to, nil
@@ -167,6 +182,7 @@ var forgeries = []spoil{
 	{"version_gone", func(s *spoiled) { s.replace("libprotobuf-c.so.1.0.0", "\x00LIBPROTOBUF_C_", "\x00LIBPROTOBUF_D_") }, closure.KindVersion, "LIBPROTOBUF_C_"},
 	{"newer_glibc_wanted", func(s *spoiled) { s.replace("libexec/sensor", "GLIBC_2.34", "GLIBC_2.99") }, closure.KindVersion, "GLIBC_2.99"},
 	{"libc_of_another_build", func(s *spoiled) { s.entry("libc.so.6").StorePath = elftest.StorePath("glibc-2.40") }, closure.KindLibc, "glibc-2.40"},
+	{"symbol_table_elsewhere", func(s *spoiled) { dynamicEntry(s.member("libtflite.so.2"), elf.DT_SYMTAB, 0x7fff0000) }, bundle.KindObject, "sensor/lib/libtflite.so.2"},
 	{"libc_of_another_release", func(s *spoiled) { s.replace("libc.so.6", "release version 2.36", "release version 2.31") }, closure.KindBuilds, "2.31"},
 	{"link_dangles", func(s *spoiled) { s.member("libprotobuf-c.so.1").Linkname = "libprotobuf-c.so.1.9.9" }, bundle.KindLink, "which is not there"},
 	{"link_loops", func(s *spoiled) { s.member("libprotobuf-c.so.1").Linkname = "libprotobuf-c.so.1" }, bundle.KindLink, "too many links"},

@@ -127,8 +127,15 @@ type verifier struct {
 	unread   bool                   // the archive could not be read to its end
 }
 
+// maxFindings is how many findings are told: of more, nobody reads the rest.
+const maxFindings = 1000
+
 // add records a finding.
-func (v *verifier) add(f closure.Finding) { v.result.Findings = append(v.result.Findings, f) }
+func (v *verifier) add(f closure.Finding) {
+	if len(v.result.Findings) < maxFindings {
+		v.result.Findings = append(v.result.Findings, f)
+	}
+}
 
 // broken records an error about an entry of the bundle or a part of it.
 func (v *verifier) broken(kind closure.Kind, name, format string, args ...any) {

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -96,6 +97,10 @@ func TestVerifySpoiled(t *testing.T) {
 			s.edit("bin/sensor", elfpatch.Edit{Interp: "/opt/sensor/lib/ld-linux-aarch64.so.1"})
 		}, bundle.KindStart, "PT_INTERP"},
 		{"library_deleted", func(s *spoiled) { s.drop("libtflite.so.2") }, closure.KindMissing, "libtflite.so.2"},
+		{"symbol_gone", func(s *spoiled) {
+			s.replace("libprotobuf-c.so.1.0.0", "\x00protobuf_c_message_unpack\x00", "\x00protobuf_c_message_unpacK\x00")
+		}, closure.KindSymbol, "protobuf_c_message_unpack"},
+		{"version_gone", func(s *spoiled) { s.replace("libprotobuf-c.so.1.0.0", "\x00LIBPROTOBUF_C_", "\x00LIBPROTOBUF_D_") }, closure.KindVersion, "LIBPROTOBUF_C_"},
 		{"run_path_wrong", func(s *spoiled) { s.edit("libtflite.so.2", elfpatch.Edit{RunPath: "$ORIGIN/none"}) }, closure.KindMissing, "libprotobuf-c.so.1"},
 	}, (*spoiled).seal)
 }
@@ -345,6 +350,28 @@ func TestVerifyLeavesNothing(t *testing.T) {
 	cancel()
 	_, err = bundle.Verify(ctx, file, bundle.VerifyOptions{TempDir: dir})
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestVerifyMutated: whatever is wrong with the files of a bundle whose manifest agrees, the answer is
+// what was found.
+func TestVerifyMutated(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{})
+	plain := pack(t, p, bundle.PackOptions{Format: bundle.FormatTar})
+	broken := 0
+	for range 100 {
+		s := takeApart(t, plain)
+		for range 1 + r.IntN(8) {
+			if m := s.members[r.IntN(len(s.members))]; m.Typeflag == tar.TypeReg {
+				m.data[r.IntN(min(len(m.data), 4096))] = byte(r.Uint32())
+			}
+		}
+		s.seal()
+		if verify(t, written(t, "x", s.tar())).Broken() {
+			broken++
+		}
+	}
+	require.Greater(t, broken, 20)
 }
 
 func FuzzVerify(f *testing.F) {

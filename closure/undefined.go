@@ -48,10 +48,11 @@ func missingVersion(f *VersionFault, versions []string) Finding {
 }
 
 // missingSymbols finds references that nothing answers. Where a library is missing, what it would
-// have defined is no finding of its own; a library that is looked at alone may count on its user.
+// have defined is no finding of its own: only a version tells that another library is meant. A library
+// that is looked at alone may count on its user.
 func (j *judge) missingSymbols() error {
 	lacking := slices.ContainsFunc(j.m.Needs, func(n *Need) bool { return n.To == nil })
-	if j.bindings == nil || lacking || j.m.Program().Object.Interp() == "" {
+	if j.bindings == nil || j.m.Program().Object.Interp() == "" {
 		return nil
 	}
 	for _, o := range j.bindings.objects {
@@ -61,7 +62,7 @@ func (j *judge) missingSymbols() error {
 				continue
 			}
 			s := o.symbols.Symbol(int(ref.Symbol))
-			if s.Bind == elf.STB_WEAK || j.bindings.lacksVersion(o.loaded, s.Version) {
+			if s.Bind == elf.STB_WEAK || j.bindings.lacksVersion(o.loaded, s.Version) || lacking && j.m.named(s.VersionFile) == nil {
 				continue
 			}
 			if ref.Class == elfpatch.ClassCall && !o.symbols.BindNow && j.m.Loader.Kind == LoaderGlibc {

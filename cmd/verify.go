@@ -84,7 +84,7 @@ func (a *app) verify(ctx context.Context, name string, args []string, flags veri
 		}
 	}
 	if a.json {
-		err = a.printJSON(verificationJSON(name, v))
+		err = a.printJSON(verificationJSON(name, v, result))
 	} else {
 		a.printVerification(name, v, result)
 	}
@@ -158,7 +158,17 @@ func count(n int, one, many string) string {
 	return fmt.Sprint(n, " ", many)
 }
 
-func verificationJSON(name string, v *bundle.Verification) any {
+func verificationJSON(name string, v *bundle.Verification, r *trial.Result) any {
+	type run struct {
+		Program  string `json:"program"`
+		Status   int    `json:"status"`
+		Signal   string `json:"signal,omitempty"`
+		TimedOut bool   `json:"timedOut,omitempty"`
+	}
+	var ran *run
+	if r != nil {
+		ran = &run{r.Program, r.Status, r.Signal, r.TimedOut}
+	}
 	type checked struct {
 		Entries    int   `json:"entries"`
 		Bytes      int64 `json:"bytes"`
@@ -173,5 +183,6 @@ func verificationJSON(name string, v *bundle.Verification) any {
 		Accepted []findingJSON `json:"acceptedFindings"`
 		Fits     []string      `json:"fits"` // the oldest known target that has all that is asked of it
 		Checked  checked       `json:"checked"`
-	}{name, findingList(v.Findings), findingList(v.Accepted), append([]string{}, v.Fits...), checked{v.Entries, v.Bytes, v.Programs, v.Objects, v.Needs, v.References}}
+		Run      *run          `json:"run,omitempty"`
+	}{name, findingList(v.Findings), findingList(v.Accepted), append([]string{}, v.Fits...), checked{v.Entries, v.Bytes, v.Programs, v.Objects, v.Needs, v.References}, ran}
 }

@@ -123,8 +123,8 @@ func TestVerifyRunInterrupted(t *testing.T) {
 	require.True(t, errors.As(c.Wait(), &exit))
 }
 
-// TestVerifyRunStore: bundles of the store run in the roots of their targets, and what is static in an
-// empty one, as they run when they are unpacked there.
+// TestVerifyRunStore: bundles of the store run in the roots of their targets, and what is static or has
+// a stub in an empty one.
 func TestVerifyRunStore(t *testing.T) {
 	dir := store(t)
 	needForeign(t, dir)
@@ -138,7 +138,7 @@ func TestVerifyRunStore(t *testing.T) {
 				_, stderr, status := run("--interp", interp, filepath.Join(dir, "results", p.result, p.program), "-o", file)
 				require.Zero(t, status, stderr)
 				args := []string{"verify", file, "--run", "--target-root", filepath.Join(dir, "root", p.root), "--"}
-				if interp == "auto" && p.want != "/opt" {
+				if (interp == "auto" || interp == "stub") && p.want != "/opt" {
 					args = []string{"verify", file, "--run", "--"}
 				}
 				stdout, stderr, status := run(append(args, p.args...)...)
