@@ -122,6 +122,17 @@ func join(names []string) string {
 	case n > most:
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most-1], ", "), n-most+1)
 	default:
+		return joinAll(names)
+	}
+}
+
+// joinAll makes a list of all names for a sentence, unless they are more than any sound file has.
+func joinAll(names []string) string {
+	const most = 64
+	switch n := len(names); {
+	case n < 2 || n > most:
+		return join(names)
+	default:
 		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
 	}
 }

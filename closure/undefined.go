@@ -37,12 +37,12 @@ func missingVersion(f *VersionFault, versions []string) Finding {
 	found := Finding{
 		Kind: KindVersion, Severity: Error, Name: to,
 		Copies: []Copy{{Object: f.To.Object, Path: f.To.Path, Kept: true, Chains: chainOf(f.To)}},
-		What:   fmt.Sprintf("%s has no version %s, which %s wants: the program does not start", to, join(versions), from),
+		What:   fmt.Sprintf("%s has no version %s, which %s wants: the program does not start", to, joinAll(versions), from),
 		Advice: fmt.Sprintf("build %s against this %s, or take a later one", from, trimLib(stem(to))),
 	}
 	if !f.Fatal() {
 		found.Severity = Warning
-		found.What = fmt.Sprintf("%s has no version %s, which %s wants: the loader warns and goes on", to, join(versions), from)
+		found.What = fmt.Sprintf("%s has no version %s, which %s wants: the loader warns and goes on", to, joinAll(versions), from)
 	}
 	return found
 }

@@ -174,7 +174,28 @@ func (k *kit) judge(t *testing.T, root string, targets []string, program string,
 			require.Subset(t, all, said, about)
 		}
 	}
+	verifyAs(t, filepath.Join(root, at), append([]string{"--target-root=" + root}, targets...), starts, output)
 	return starts
+}
+
+// verifyAs requires of verify to say of a bundle what the loader said: yes, or the versions and files that it
+// names.
+func verifyAs(t *testing.T, folder string, machines []string, starts bool, output string) {
+	t.Helper()
+	for _, machine := range machines {
+		if strings.HasPrefix(machine, "raspios") && strings.Contains(machines[0], "armhf") {
+			continue // for the first Pi, and the compiler here is for armv7: verify says so
+		}
+		if !strings.HasPrefix(machine, "--") {
+			machine = "--target=" + machine
+		}
+		stdout, stderr, status := run("verify", folder, machine)
+		about := fmt.Sprintf("%s says %q, and the loader %q", machine, stdout+stderr, output)
+		require.Equal(t, starts, status == 0, about)
+		for _, words := range heard(output) {
+			require.Contains(t, stdout, words[strings.LastIndex(words, " ")+1:], about)
+		}
+	}
 }
 
 // said is what the verdict names where it says no, in the words of heard.
