@@ -20,7 +20,7 @@ func (v *verifier) checkPrograms() error {
 	for _, p := range v.manifest.Programs {
 		v.result.Programs++
 		s := v.promise(p)
-		if s == nil || s.Strategy == StrategyNone {
+		if s == nil {
 			continue
 		}
 		i := slices.IndexFunc(groups, func(g []*starting) bool { return g[0].shares(s) })

@@ -192,7 +192,8 @@ func verifyAs(t *testing.T, folder string, machines []string, starts bool, outpu
 		stdout, stderr, status := run("verify", folder, machine)
 		about := fmt.Sprintf("%s says %q, and the loader %q", machine, stdout+stderr, output)
 		require.Equal(t, starts, status == 0, about)
-		for _, words := range heard(output) {
+		fatal, _ := heard(output)
+		for _, words := range fatal {
 			require.Contains(t, stdout, words[strings.LastIndex(words, " ")+1:], about)
 		}
 	}
