@@ -119,6 +119,32 @@ func TestTargetProcessors(t *testing.T) {
 	require.Zero(t, status, stdout)
 }
 
+// TestTargetMusl: a root with musl alone runs a program for musl with its own, and not one for glibc.
+func TestTargetMusl(t *testing.T) {
+	dir := store(t)
+	needForeign(t, dir)
+	root := t.TempDir()
+	out, err := exec.Command("dpkg-deb", "-x", filepath.Join(dir, "debs/musl/musl.deb"), root).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.NoError(t, os.Mkdir(filepath.Join(root, "opt"), 0o755))
+	stdout, _, status := run("targets", "--target-root", root)
+	require.Zero(t, status)
+	require.Regexp(t, `arm64 +musl 1\.2\.3\n$`, stdout)
+
+	hello := filepath.Join(dir, "results/misc-muslHello/bin/musl-hello")
+	at := unpack(t, root, "--target-root", root, hello)
+	for _, name := range []string{"libc.so", "ld-musl-aarch64.so.1"} {
+		require.NoFileExists(t, filepath.Join(root, at, "musl-hello/lib", name), "it uses the root's C library")
+	}
+	got, status := runIn(t, root, at+"/musl-hello/bin/musl-hello")
+	require.Zero(t, status, got)
+	require.Contains(t, got, "built against musl")
+
+	_, stderr, status := run(filepath.Join(dir, "results/misc-wrongArchFirst/bin/greet"), "--target-root", root, "--interp", "system", "--dry-run")
+	require.Equal(t, 3, status)
+	require.Contains(t, stderr, "greet needs ld-linux-aarch64.so.1")
+}
+
 // TestSensorStory: the clash that took months is named, with both copies, who brought each, and
 // which one the loader keeps.
 func TestSensorStory(t *testing.T) {

@@ -106,7 +106,10 @@ func (a *app) printTargets(targets []*bundle.Target) error {
 		for _, size := range p.PageSizes {
 			words = append(words, fmt.Sprintf("%dK", size>>10))
 		}
-		fprintf(a.Stdout, "%-17s %-7s %s\n", p.Target, p.Arch, strings.Join(append(words, p.ISA), " "))
+		if p.ISA != "" {
+			words = append(words, p.ISA)
+		}
+		fprintf(a.Stdout, "%-17s %-7s %s\n", p.Target, p.Arch, strings.Join(words, " "))
 	}
 	return nil
 }
