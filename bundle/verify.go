@@ -90,7 +90,7 @@ func Verify(ctx context.Context, name string, opts VerifyOptions) (*Verification
 	defer archive.Close()
 	v.archive, v.manifest, v.result.Manifest = archive, archive.Manifest, archive.Manifest
 	if v.spool, err = newSpool(opts.TempDir); err != nil {
-		return nil, err
+		return nil, archive.about(err)
 	}
 	defer v.spool.Close()
 	for _, pass := range []func() error{

@@ -6,7 +6,7 @@ import (
 	"context"
 	"debug/elf"
 	"encoding/binary"
-	"encoding/json"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -130,77 +130,6 @@ func requireFinding(t testing.TB, v *bundle.Verification, kind closure.Kind, of 
 		text += string(f.Kind) + ": " + f.Name + ": " + f.What + "\n"
 	}
 	t.Fatalf("no finding of kind %s about %s, but:\n%s", kind, of, text)
-}
-
-// TestVerifyDamaged: what is wrong with the archive as a whole.
-func TestVerifyDamaged(t *testing.T) {
-	p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{})
-	packed := pack(t, p, bundle.PackOptions{})
-	plain := pack(t, p, bundle.PackOptions{Format: bundle.FormatTar})
-	tests := map[string]struct {
-		data []byte
-		kind closure.Kind
-		of   string
-	}{
-		"cut_in_half":          {packed[:len(packed)/2], bundle.KindArchive, "cut short or damaged"},
-		"cut_in_table":         {packed[:len(packed)-5], bundle.KindArchive, "cut short or damaged"},
-		"tar_cut":              {plain[:len(plain)/2], bundle.KindArchive, "cut short or damaged"},
-		"trailing_garbage":     {append(slices.Clone(packed), "garbage"...), bundle.KindArchive, "cut short or damaged"},
-		"tar_trailing_garbage": {append(slices.Clone(plain), "garbage"...), bundle.KindArchive, "more behind the end"},
-		"second_archive":       {append(slices.Clone(plain), plain...), bundle.KindArchive, "more behind the end"},
-		"second_frame":         {append(zstdOf(t, plain), zstdOf(t, plain)...), bundle.KindArchive, "more behind the end"},
-		"two_manifests":        {twoManifests(t, plain), bundle.KindManifest, "two manifests"},
-		"bomb":                 {bomb(t, plain), bundle.KindArchive, "unpacks to more"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			v, err := bundle.Verify(t.Context(), written(t, "x", test.data), bundle.VerifyOptions{TempDir: t.TempDir()})
-			if err != nil {
-				require.ErrorContains(t, err, test.of)
-				return
-			}
-			requireFinding(t, v, test.kind, test.of)
-		})
-	}
-}
-
-// twoManifests is a bundle whose seek table leads to another manifest than the one that is among the
-// entries.
-func twoManifests(t testing.TB, plain []byte) []byte {
-	s := takeApart(t, plain)
-	all := s.tar()
-	s.manifest.Programs[0].Reason, s.members = "another", nil
-	frames := [][]byte{zstdOf(t, all[:len(all)-1024]), zstdOf(t, s.tar())}
-	le := binary.LittleEndian
-	table := le.AppendUint32(le.AppendUint32(nil, 0x184D2A5E), 2*8+9)
-	for _, f := range frames {
-		table = le.AppendUint32(le.AppendUint32(table, uint32(len(f))), 1<<20)
-	}
-	table = append(le.AppendUint32(table, 2), 0)
-	return slices.Concat(frames[0], frames[1], le.AppendUint32(table, 0x8F92EAB1))
-}
-
-// bomb is a bundle with a file of 1.2 GB of zeros that compresses to nothing, and that the manifest has.
-func bomb(t testing.TB, plain []byte) []byte {
-	const size = 1200 << 20
-	s := takeApart(t, plain)
-	text, err := json.Marshal(s.manifest)
-	require.NoError(t, err)
-	var out bytes.Buffer
-	enc, err := zstd.NewWriter(&out, zstd.WithEncoderLevel(zstd.SpeedFastest))
-	require.NoError(t, err)
-	w := tar.NewWriter(enc)
-	require.NoError(t, w.WriteHeader(&tar.Header{Name: "sensor" + manifestEnd, Size: int64(len(text)), Mode: 0o644}))
-	_, err = w.Write(text)
-	require.NoError(t, err)
-	require.NoError(t, w.WriteHeader(&tar.Header{Name: "sensor/lib/libc.so.6", Size: size, Mode: 0o755}))
-	for zeros, n := make([]byte, 1<<20), 0; n < size; n += len(zeros) {
-		_, err := w.Write(zeros)
-		require.NoError(t, err)
-	}
-	require.NoError(t, w.Close())
-	require.NoError(t, enc.Close())
-	return out.Bytes()
 }
 
 // TestVerifyFolder: what only a folder can have.
@@ -336,6 +265,42 @@ func TestVerifyPageSize(t *testing.T) {
 	}
 }
 
+// TestVerifyMusl: without its file of directories musl would search those of the machine.
+func TestVerifyMusl(t *testing.T) {
+	musl := elftest.StorePath("musl-1.2.5") + "/lib/"
+	root, err := closure.OpenRoot(elftest.WriteTree(t, elftest.Tree{
+		musl + "ld-musl-x86_64.so.1": elftest.Link("libc.so"),
+		musl + "libc.so":             elftest.Image{Soname: "libc.so"},
+		"/bin/app":                   elftest.Image{Interp: musl + "ld-musl-x86_64.so.1", Needed: []string{"libc.so"}},
+	}))
+	require.NoError(t, err)
+	c, err := closure.Walk(root, []string{"/bin/app"}, closure.Options{})
+	require.NoError(t, err)
+	p, err := bundle.NewPlan(c, bundle.Options{Interp: "wrapper"})
+	require.NoError(t, err)
+	plain := pack(t, p, bundle.PackOptions{Format: bundle.FormatTar})
+	checkSpoiled(t, plain, "musl", []spoil{
+		{"path_file_deleted", func(s *spoiled) { s.drop("etc/ld-musl-x86_64.path") }, bundle.KindStart, "musl would search the machine's own directories"},
+		{"path_file_filled", func(s *spoiled) { s.member("etc/ld-musl-x86_64.path").data = []byte("/lib") }, bundle.KindStart, "musl would search"},
+	}, (*spoiled).seal)
+}
+
+// TestVerifyHiddenSize: an entry without content whose header has a size, which some readers of tar skip.
+func TestVerifyHiddenSize(t *testing.T) {
+	s := takeApart(t, pack(t, demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{}), bundle.PackOptions{Format: bundle.FormatTar}))
+	s.put(tar.Header{Name: "sensor/lib/x", Typeflag: tar.TypeLink, Linkname: "sensor/lib/libc.so.6"}, "")
+	data := s.tar()
+	h := data[bytes.Index(data, []byte("sensor/lib/x\x00")):][:512]
+	copy(h[124:], "00000000017\x00") // size, and the checksum with it (POSIX pax, "ustar Header Block")
+	copy(h[148:], "        ")
+	sum := 0
+	for _, b := range h {
+		sum += int(b)
+	}
+	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+	requireFinding(t, verify(t, written(t, "x", data)), bundle.KindEntry, "sensor/lib/x: has a size and no content")
+}
+
 // TestVerifyLeavesNothing: nothing is written that has a name.
 func TestVerifyLeavesNothing(t *testing.T) {
 	p := demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{})
@@ -346,6 +311,8 @@ func TestVerifyLeavesNothing(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, left)
+	_, err = bundle.Verify(t.Context(), file, bundle.VerifyOptions{TempDir: dir + "/absent"})
+	require.EqualError(t, err, file+": what it unpacks to cannot be kept in "+dir+"/absent: no such file or directory")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = bundle.Verify(ctx, file, bundle.VerifyOptions{TempDir: dir})
