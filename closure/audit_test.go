@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path"
 	"slices"
 	"strings"
@@ -217,6 +218,52 @@ func TestAuditStore(t *testing.T) {
 		}
 		if !slices.Equal(got, test.want) {
 			t.Errorf("%s on %v: got %q, want %q", test.name, test.on, got, test.want)
+		}
+	}
+}
+
+// TestAuditArm: what a library has for later processors may be chosen at run time, and so is no error; the
+// program is compiled as all is.
+func TestAuditArm(t *testing.T) {
+	needOracle(t, "arm-linux-gnueabihf-gcc")
+	dir := elftest.WriteTree(t, elftest.Tree{
+		"prog.c": elftest.Data("float twice(float); void _start(void) { twice(1); }"),
+		"lib.c":  elftest.Data("float twice(float x) { return 2 * x; }"),
+	})
+	for _, test := range []struct{ program, library, isa, want string }{
+		{"armv6+fp", "armv6+fp", "armv6+vfp2", ""},
+		{"armv6+fp", "armv7-a+neon", "armv6+vfp2", "warning armv7: lib.so"},
+		{"armv7-a+fp", "armv6+fp", "armv6+vfp2", "error armv7: prog"},
+		{"armv7-a+fp", "armv7-a+neon", "armv7-a+vfpv3-d16", ""},
+		{"armv7-a+fp", "armv8-a+simd", "armv7-a+vfpv3-d16", "warning armv8: lib.so"},
+		{"armv8-a+simd", "armv8-a+simd", "", ""},
+	} {
+		for _, args := range [][]string{
+			{"-march=" + test.library, "-shared", "-fPIC", "-Wl,-soname,lib.so", "-o", "lib.so", "lib.c"},
+			{"-march=" + test.program, "-nostartfiles", "-Wl,-rpath," + dir, "-o", "prog", "prog.c", "lib.so"},
+		} {
+			cmd := exec.Command("arm-linux-gnueabihf-gcc", append(args, "-nostdlib", "-marm", "-mfpu=auto")...)
+			cmd.Dir = dir
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		}
+		c, err := closure.Walk(os.DirFS("/"), []string{dir + "/prog"}, closure.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		findings, err := closure.Audit(c, closure.Machine{ISA: test.isa, PageSizes: []uint64{4096}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, f := range findings {
+			if f.Kind == closure.KindISA {
+				got = fmt.Sprintf("%v %s: %s", f.Severity, f.Name, path.Base(f.Copies[0].Path))
+			}
+		}
+		if got != test.want {
+			t.Errorf("%+v: got %q", test, got)
 		}
 	}
 }

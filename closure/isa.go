@@ -57,17 +57,17 @@ func (a *audit) armArchitecture() {
 		return
 	}
 	var over []*Loaded
-	certain := false
+	level, certain := 0, false
 	for _, l := range a.objects() {
-		if armNeeds(l.Object.Info.Arm) > floor {
-			over = append(over, l)
+		if n := armNeeds(l.Object.Info.Arm); n > floor {
+			level, over = max(level, n), append(over, l)
 			certain = certain || l == a.m.Program() || l == a.m.Interp || strings.HasPrefix(l.Object.Info.Soname, "libc.so.")
 		}
 	}
 	if over == nil {
 		return
 	}
-	f := a.isaFinding("armv7", over)
+	f := a.isaFinding(fmt.Sprintf("armv%d", level), over)
 	f.What += fmt.Sprintf(", and the machine may have no more than %s", a.on.ISA)
 	if f.Severity = Warning; certain {
 		f.Severity = Error
