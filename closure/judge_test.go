@@ -4,8 +4,6 @@ import (
 	"debug/elf"
 	"fmt"
 	"maps"
-	"os"
-	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -356,69 +354,5 @@ func TestJudge(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, test.want)
 			}
 		})
-	}
-}
-
-// chain writes a chain as a reader would.
-func chain(needs []*closure.Need) string {
-	var names []string
-	for _, n := range needs {
-		names = append(names, path.Base(n.From.Path))
-	}
-	return strings.Join(append(names, needs[len(needs)-1].Name), " → ")
-}
-
-// TestStoreFindings judges the store set, which was built to hold these clashes and no others.
-func TestStoreFindings(t *testing.T) {
-	results := storeDir(t, "results")
-	for name, want := range map[string][]string{
-		"sensor-plain":    nil,
-		"sensor-fixed":    nil,
-		"sensor-twoprogs": nil,
-		"sensor-samesoname": {
-			"error same-soname libprotobuf.so.32",
-			"sensor → libtensorflowlite.so.2 → libprotobuf.so.32",
-			"sensor → libopencv_dnn.so.406 → libprotobuf.so.32",
-		},
-		"sensor-diffsoname": {
-			"error two-versions libprotobuf",
-			"sensor → libtensorflowlite.so.2 → libprotobuf.so.23",
-			"sensor → libopencv_dnn.so.406 → libprotobuf.so.32",
-		},
-		"armhf-sqlite3":  nil,
-		"misc-muslHello": nil,
-		"misc-static":    nil,
-		"misc-ioc":       nil,
-		"misc-wrongArchFirst": {
-			"note wrong-machine libz.so.1",
-			"greet → libz.so.1",
-			"greet → libz.so.1",
-		},
-	} {
-		root := os.DirFS("/")
-		programs, err := closure.Programs(root, path.Join(results, name), closure.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := closure.Walk(root, programs, closure.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		findings, err := closure.Judge(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, f := range findings {
-			got = append(got, fmt.Sprintf("%v %v %s", f.Severity, f.Kind, f.Name))
-			for _, copied := range f.Copies {
-				for _, needs := range copied.Chains {
-					got = append(got, chain(needs))
-				}
-			}
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%s: got %q, want %q", name, got, want)
-		}
 	}
 }

@@ -32,7 +32,7 @@ func TestMisfit(t *testing.T) {
 		{"relro_first", []elfpatch.Segment{load(w, 0x5000, 0x5000, 0x5000, 0x5000), relro(0x5000, 0x3000)}, true},
 		{"relro_behind_data", []elfpatch.Segment{load(w, 0x5000, 0x5000, 0x5000, 0x5000), relro(0x6000, 0x2000)}, false},
 		{"relro_is_less_than_a_page", []elfpatch.Segment{load(w, 0x5000, 0x5000, 0x2000, 0x2000), relro(0x6000, 0x1000)}, true},
-		{"ends_of_the_address_space", []elfpatch.Segment{load(w, 0x4000, 0x4000, ^uint64(0), ^uint64(0)), load(w, ^uint64(0)&^0x3fff, 0, 1, 1), relro(^uint64(0), ^uint64(0))}, true},
+		{"end_of_the_address_space", []elfpatch.Segment{load(w, 0x4000, 0x4000, ^uint64(0), ^uint64(0)), load(w, ^uint64(0)&^0x3fff, 0, 1, 1), relro(^uint64(0), ^uint64(0))}, true},
 	} {
 		if why := misfit(&elfpatch.Info{Segments: test.segments}, 0x4000); (why == "") != test.fits {
 			t.Errorf("%s: %q", test.name, why)

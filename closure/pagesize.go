@@ -34,6 +34,9 @@ func (a *audit) pageSizes() error {
 	}
 	told := map[*Loaded]bool{} // what does not fit smaller pages
 	for _, size := range slices.Sorted(slices.Values(sizes)) {
+		if size == 0 {
+			continue
+		}
 		f := Finding{
 			Kind: KindPageSize, Severity: a.severity(known), Name: fmt.Sprintf("%d KiB pages", size>>10),
 			Advice: "link them with -Wl,-z,max-page-size=65536, or let the machine start a kernel with 4 KiB pages" +
