@@ -40,6 +40,8 @@ debs musl-dev --only bookworm arm64 musl-dev
 debs static --only bookworm arm64 busybox-static
 debs glibc-old --only bullseye amd64 libc6
 debs glibc-new --only trixie amd64 libc6
+for arch in amd64 arm64 armhf; do debs "musl-$arch" --only bookworm "$arch" musl musl-dev; done
+debs musl-riscv64 --only trixie riscv64 musl musl-dev   # Debian 12 has no riscv64
 
 step "building with Nix"
 logged nix-build nix-build "$HERE/nix/all.nix" --argstr debs "$STORE_DIR/debs" -o "$STORE_DIR/.results"

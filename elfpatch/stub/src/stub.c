@@ -164,9 +164,12 @@ static word load(const char *path, word page, word *base)
 		if (p->p_filesz)
 			map(path, from - in, data - from + in, prot, map_fixed, fd, p->p_offset - in);
 		at = (from + p->p_memsz + rest) & -page;
-		if (prot & prot_write)
-			for (; data < at && data & rest; data++)
+		if (prot & prot_write && data < at) {
+			// Behind the end of the file qemu-user takes a page larger than its own for protected.
+			syscall3(sys_mprotect, data & -page, page, prot);
+			for (; data & rest; data++)
 				*(volatile char *)data = 0;
+		}
 		data = (data + rest) & -page;
 		if (at > data)
 			map(path, data, at - data, prot, map_fixed | map_anonymous, -1, 0);
@@ -216,7 +219,7 @@ __attribute__((visibility("hidden"), used)) word start(word *stack, word finish)
 
 	const char *program = (const char *)*at[AT_EXECFN];
 	if (*at[AT_SECURE])
-		die(program, ": a program with set-id bits or capabilities cannot bring its loader", 0);
+		die(program, ": AT_SECURE (set-id bits, capabilities): it cannot bring its loader", 0);
 	char path[2 * path_max];
 	char *end = locate(path, (const char *)&note + note.loader, program);
 	word to = load(path, *at[AT_PAGESZ], at[AT_BASE]);

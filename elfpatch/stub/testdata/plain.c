@@ -1,0 +1,1 @@
+int throws(void) { return 0; }
