@@ -33,7 +33,7 @@ type patchelf struct {
 	allow  []string
 	edit   elfpatch.Edit // all but the run path
 
-	idle bool // the file at hand has a dynamic section that no loader reads
+	idle, cached bool // the file at hand has a dynamic section that no loader reads; it has a resolution cache
 }
 
 // isPatchelf reports whether the program was called by patchelf's name.
@@ -66,6 +66,9 @@ the place of the file in one step. A file that an edit leaves as it is is not to
 // runPatchelf runs a command line of patchelf's; name is what it was called by.
 func (a *app) runPatchelf(ctx context.Context, name string, args []string) error {
 	p := &patchelf{World: a.World, debug: a.Getenv("PATCHELF_DEBUG") != ""}
+	if isPatchelf(a.Args) {
+		p.edit.Trailer = elfpatch.TrailerBefore
+	}
 	if len(args) == 0 {
 		p.help(name)
 		return errSpoken
@@ -193,7 +196,9 @@ func (p *patchelf) read(f *os.File, size int64) (*elfpatch.Info, error) {
 		return nil, upstreamError(err)
 	}
 	p.idle = p.isIdle(info, sections)
+	p.cached = false
 	for i, section := range sections {
+		p.cached = p.cached || section.Name == ".note.nixos.ldcache"
 		if i > 0 && section.Name == "" && section.Type != elf.SHT_NULL {
 			fprintf(p.Stderr, "patchelf: warning: section header %d refers to an unnamed section\n", i)
 		}

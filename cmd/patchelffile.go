@@ -82,6 +82,12 @@ func (p *patchelf) editOf(info *elfpatch.Info) (elfpatch.Edit, error) {
 	if err := p.runPath(&e, info); err != nil {
 		return e, err
 	}
+	if p.given("--build-resolution-cache") {
+		var err error
+		if e.Cache, err = p.cache(&e, info); err != nil {
+			return e, err
+		}
+	}
 	if !info.Dynamic && editsDynamic(&e, p.given("--remove-rpath")) {
 		if !p.idle {
 			return e, errStatic
@@ -89,6 +95,33 @@ func (p *patchelf) editOf(info *elfpatch.Info) (elfpatch.Edit, error) {
 		e = elfpatch.Edit{OSABI: e.OSABI, Interp: e.Interp, ExecStack: e.ExecStack}
 	}
 	return e, nil
+}
+
+// cache is the resolution cache of the edited file. A note that is there and is another is refused, as
+// patchelf does: who made it may know more.
+func (p *patchelf) cache(e *elfpatch.Edit, info *elfpatch.Info) (string, error) {
+	after := e.Applied(info)
+	_, listed := after.SearchList()
+	cache, why := "", "no DT_NEEDED entries or run path"
+	if listed && len(after.Needed) > 0 {
+		root, err := closure.OpenRoot("/")
+		if err != nil {
+			return "", err
+		}
+		cache, err = closure.ResolutionCache(root, after)
+		if err != nil {
+			return "", upstreamError(err)
+		}
+		why = "no needed library is found by the run path"
+	}
+	dropped := info.Cache() != "" && after.Cache() == ""
+	if p.cached && !dropped && (cache == "" || after.Cache() != cache) {
+		return "", errors.New("--build-resolution-cache: a resolution cache note is already present; rebuild from an unpatched binary")
+	}
+	if cache == "" {
+		fprintf(p.Stderr, "patchelf: warning: --build-resolution-cache: %s\n", why)
+	}
+	return cache, nil
 }
 
 // editsDynamic reports whether an edit is about the dynamic section and what it leads to.

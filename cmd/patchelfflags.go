@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
 // patchelfFlag is one flag: how many values it takes, and what it does; one without take is noted.
@@ -56,12 +58,15 @@ var patchelfFlags = []patchelfFlag{
 		return nil
 	}},
 	{name: "--add-debug-tag", take: func(p *patchelf, _ []string) error { p.edit.DebugTag = true; return nil }},
+	{name: "--build-resolution-cache", help: "notes where the needed libraries are, for a loader that reads it"},
 	{name: "--print-execstack"},
 	{name: "--clear-execstack"},
 	{name: "--set-execstack"},
 	{name: "--rename-dynamic-symbols", values: "NAME_MAP_FILE", help: "a file of lines `old new`", literal: true, take: takeSymbolMap},
 	{name: "--no-clobber-old-sections", help: "accepted"},
 	{name: "--output", values: "FILE", take: func(p *patchelf, v []string) error { p.output = v[0]; return nil }},
+	{name: "--trailer", values: "WHAT", help: "of bytes behind the ELF image when it grows: refuse, keep-at-end, before", literal: true,
+		take: takeTrailer},
 	{name: "--in-place", help: "writes the ranges that change into the file itself"},
 	{name: "--debug", take: func(p *patchelf, _ []string) error { p.debug = true; return nil }},
 	{name: "--version"},
@@ -80,7 +85,7 @@ func (p *patchelf) help(name string) {
 		}
 		fprintf(p.Stderr, "  %s\n", usage)
 	}
-	fprintf(p.Stderr, "  FILENAME...\n\nThe flags but --in-place are those of patchelf %s; a value @FILE is what that file holds.\n", patchelfVersion)
+	fprintf(p.Stderr, "  FILENAME...\n\nThe flags but --in-place and --trailer are those of patchelf %s; a value @FILE is what that file holds.\n", patchelfVersion)
 }
 
 // parse reads the command line; done says that it asked for help or the version. What is no flag is
@@ -141,6 +146,8 @@ func (p *patchelf) check() error {
 	switch {
 	case len(p.files) == 0:
 		return errors.New("missing filename")
+	case p.given("--force-rpath") && p.given("--build-resolution-cache"):
+		return errors.New("--build-resolution-cache cannot be combined with --force-rpath")
 	case p.output != "" && len(p.files) != 1:
 		return errors.New("--output option only allowed with single input file")
 	case p.given("--set-rpath") && p.given("--add-rpath"):
@@ -154,6 +161,18 @@ func takeRPath(flag string) func(*patchelf, []string) error {
 		p.flags, p.path = append(p.flags, flag), v[0]
 		return nil
 	}
+}
+
+// takeTrailer reads what becomes of a payload. Under patchelf's own name the default is what patchelf
+// does: it stays where it is, before what is added.
+func takeTrailer(p *patchelf, v []string) error {
+	for i, name := range []string{"refuse", "keep-at-end", "before"} {
+		if v[0] == name {
+			p.edit.Trailer = elfpatch.Trailer(i)
+			return nil
+		}
+	}
+	return errors.New("invalid argument to --trailer")
 }
 
 // takePageSize reads the number at the start of the value, as atoi does.

@@ -10,7 +10,7 @@ import (
 // between segments that nothing uses, or at the end. When an earlier edit made one, it is laid out
 // anew instead.
 func (p *patch) placeBlocks() error {
-	if len(p.homeless()) == 0 {
+	if len(p.homeless()) == 0 && !p.relay {
 		return nil
 	}
 	blocks := p.homeless()
@@ -19,6 +19,10 @@ func (p *patch) placeBlocks() error {
 		s := p.segs[p.own]
 		p.clear(extent{offset(s.Off), offset(s.Off + s.Filesz)})
 		p.release(extent{offset(s.Off), offset(s.Off + s.Filesz)})
+		if len(blocks) == 0 {
+			p.dropOwn()
+			return nil
+		}
 	} else {
 		if err := p.freeHeader(); err != nil {
 			return err
@@ -54,6 +58,14 @@ func (p *patch) placeBlocks() error {
 	p.insertSegment(s)
 	p.layTail(s, blocks, places)
 	return nil
+}
+
+// dropOwn takes out the segment of an earlier edit, which nothing needs any more.
+func (p *patch) dropOwn() {
+	if p.ownAtEnd() {
+		p.img.kept = int64(p.segs[p.own].Off)
+	}
+	p.segs[p.own] = Segment{}
 }
 
 // homeless lists the blocks that wait for a place.
@@ -192,6 +204,9 @@ func (p *patch) inside(from, to offset) []*block {
 	if p.dyn.present {
 		all = append(all, p.dynamicBlock())
 	}
+	if b := p.cacheBlock(); b != nil {
+		all = append(all, b)
+	}
 	all = slices.DeleteFunc(all, func(b *block) bool { return b.old.from < from || b.old.to > to })
 	slices.SortFunc(all, func(a, b *block) int { return cmp.Compare(a.old.from, b.old.from) })
 	return all
@@ -211,7 +226,8 @@ func (p *patch) ownBlocks() []*block {
 	s := p.file.segments[p.own]
 	var list []*block
 	for _, b := range p.inside(offset(s.Off), offset(s.Off+s.Filesz)) {
-		if p.isBusy(b) {
+		dropped := b.tag == theCache && p.in.Cache() != p.want.Cache()
+		if dropped || p.isBusy(b) {
 			continue
 		}
 		p.load(b)

@@ -41,7 +41,7 @@ func Apply(src io.ReaderAt, size int64, e Edit) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	want := e.applied(in)
+	want := e.Applied(in)
 	img := &Image{src: src, srcSize: size, kept: size}
 	if differs(in, want) == "" && len(e.ClearVersions)+len(e.RenameSymbols) == 0 {
 		return img, nil
@@ -74,6 +74,7 @@ type patch struct {
 
 	own     int      // the index in segs of the segment that an earlier edit appended; -1 when there is none
 	blocks  []*block // what leaves its place
+	relay   bool     // the segment of an earlier edit is to be laid out anew, whatever leaves
 	used    []extent // file ranges that something uses, sorted
 	vacated []extent // ranges that blocks left; kept free until it is clear what the headers need
 
@@ -98,6 +99,9 @@ func (p *patch) plan() error {
 	if err := p.placeStack(); err != nil {
 		return err
 	}
+	if err := p.placeCache(); err != nil {
+		return err
+	}
 	if p.wantsStub() && p.in.Stub == nil {
 		p.vacateInterp()
 	} else {
@@ -105,6 +109,9 @@ func (p *patch) plan() error {
 	}
 	p.placeStrings(strings)
 	if err := p.placeBlocks(); err != nil {
+		return err
+	}
+	if err := p.nameCacheSection(); err != nil {
 		return err
 	}
 	if err := p.placeStub(); err != nil {

@@ -56,6 +56,9 @@ type Edit struct {
 
 	// ClearVersions names dynamic symbols that shall have no version and want none.
 	ClearVersions []string
+	// Cache is the new resolution cache, as closure.ResolutionCache gives it; "" keeps the old one,
+	// but for an edit of the needed names or the search list, which drops what is not true any more.
+	Cache string
 	// RenameSymbols gives the dynamic symbols of a name, of all versions, another.
 	RenameSymbols map[string]string
 
@@ -104,6 +107,9 @@ func (e *Edit) check() error {
 		}
 		names = append(names, to)
 	}
+	if len(e.Cache) >= maxNotes/2 {
+		return unsupported("a resolution cache of %d bytes", len(e.Cache))
+	}
 	for _, s := range names {
 		if strings.ContainsRune(s, 0) {
 			return unsupported("a NUL byte in %q", s)
@@ -115,8 +121,9 @@ func (e *Edit) check() error {
 	return nil
 }
 
-// applied is what Read must say of the result when it says in of the input: the wish as facts.
-func (e *Edit) applied(in *Info) *Info {
+// Applied is what Read must say of the result when it says in of the input: the wish as facts. Where
+// things stand in the file it does not know.
+func (e *Edit) Applied(in *Info) *Info {
 	out := *in
 	if e.OSABI != nil {
 		out.OSABI = *e.OSABI
@@ -148,6 +155,7 @@ func (e *Edit) applied(in *Info) *Info {
 			out.VerNeeds = append(out.VerNeeds, v)
 		}
 	}
+	e.applyCache(in, &out)
 	return &out
 }
 
@@ -274,6 +282,8 @@ func headersDiffer(a, b *Info) string {
 		return "interp"
 	case loaderOf(a.Stub) != loaderOf(b.Stub):
 		return "loader"
+	case a.Cache() != b.Cache():
+		return "resolution cache"
 	case aStack != bStack || aExec != bExec:
 		return "PT_GNU_STACK"
 	}

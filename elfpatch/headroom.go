@@ -109,7 +109,7 @@ func (p *patch) residents(end offset, planned *block) []resident {
 		switch {
 		case planned != nil && b.tag == planned.tag:
 			b = planned
-		case p.isBusy(b) || b.tag == theDynamic || p.inOwn(b):
+		case p.isBusy(b) && !p.stands(b) || b.tag == theDynamic || b.tag == theCache || p.inOwn(b):
 			continue
 		default:
 			p.load(b)
@@ -206,6 +206,7 @@ func (p *patch) moveResidents(list []resident, leaves uint, places []offset) {
 		}
 		p.release(r.old)
 	}
+	var shifts []shift
 	for i, r := range list {
 		if leaves&(1<<i) != 0 || places[i] != r.old.from {
 			p.clear(r.old)
@@ -220,7 +221,7 @@ func (p *patch) moveResidents(list []resident, leaves uint, places []offset) {
 		switch {
 		case r.block == nil:
 			p.img.write(to.from, notes[i].data)
-			p.shiftNotes(r.old, to.from-r.old.from)
+			shifts = append(shifts, shift{r.old, to.from - r.old.from})
 		case to.from != r.old.from:
 			p.move(r.block, to.from)
 			p.busy(r.block)
@@ -228,6 +229,12 @@ func (p *patch) moveResidents(list []resident, leaves uint, places []offset) {
 			p.growHere(r.block)
 		}
 	}
+	p.shiftNotes(shifts)
+}
+
+// stands reports whether b is PT_INTERP and has a place, which may be a new one.
+func (p *patch) stands(b *block) bool {
+	return b.tag == 0 && !slices.ContainsFunc(p.homeless(), func(o *block) bool { return o.tag == 0 })
 }
 
 // load reads what the plan has made of b where it was.
@@ -236,17 +243,32 @@ func (p *patch) load(b *block) {
 	_ = readFull(p.img, b.data, int64(b.old.from))
 }
 
-// shiftNotes makes headers, sections and symbols follow the notes of a range.
-func (p *patch) shiftNotes(old extent, by offset) {
-	within := func(off offset) bool { return old.from <= off && off < old.to }
+// A shift moves what stands in a range.
+type shift struct {
+	old extent
+	by  offset
+}
+
+// shiftNotes makes headers, sections and symbols follow notes, each once: one may go to where another was.
+func (p *patch) shiftNotes(shifts []shift) {
+	by := func(off offset) offset {
+		for _, s := range shifts {
+			if s.old.from <= off && off < s.old.to {
+				return s.by
+			}
+		}
+		return 0
+	}
 	for i := range p.segs {
-		if s := &p.segs[i]; isNotes(*s) && within(offset(s.Off)) {
-			s.Off, s.Vaddr, s.Paddr = s.Off+uint64(by), s.Vaddr+uint64(by), s.Paddr+uint64(by)
+		if s := &p.segs[i]; isNotes(*s) {
+			n := uint64(by(offset(s.Off)))
+			s.Off, s.Vaddr, s.Paddr = s.Off+n, s.Vaddr+n, s.Paddr+n
 		}
 	}
 	for i := range p.sections {
-		if s := &p.sections[i]; elf.SectionType(s.typ) == elf.SHT_NOTE && within(s.off) {
-			s.off, s.addr = s.off+by, s.addr+vaddr(by)
+		if s := &p.sections[i]; elf.SectionType(s.typ) == elf.SHT_NOTE {
+			n := by(s.off)
+			s.off, s.addr = s.off+n, s.addr+vaddr(n)
 		}
 	}
 }

@@ -40,14 +40,23 @@ func (p *patch) placeInterp() {
 	}
 	p.clear(b.old)
 	p.img.write(b.old.from, b.data)
-	p.point(b, b.old.from, vaddr(p.segment(elf.PT_INTERP).Vaddr))
+	p.point(b, b.old.from, vaddr(p.interpHeader().Vaddr))
 	b.placed = true
 	p.busy(b)
 }
 
+// interpHeader is PT_INTERP where it is now: room for a program header may have been made before.
+func (p *patch) interpHeader() Segment {
+	i := slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == elf.PT_INTERP })
+	if i < 0 {
+		return Segment{}
+	}
+	return p.segs[i]
+}
+
 // interpBlock is PT_INTERP as it is.
 func (p *patch) interpBlock() *block {
-	s := p.segment(elf.PT_INTERP)
+	s := p.interpHeader()
 	old := extent{offset(s.Off), offset(s.Off + s.Filesz)}
 	return &block{section: p.sectionAt(vaddr(s.Vaddr), elf.SHT_PROGBITS), old: old, align: 1}
 }
@@ -207,6 +216,9 @@ func (p *patch) point(b *block, off offset, addr vaddr) {
 	switch b.tag {
 	case theDynamic:
 		p.pointDynamic(b, off, addr)
+		return
+	case theCache:
+		p.pointCache(b, off, addr)
 		return
 	case 0:
 	default:

@@ -10,11 +10,13 @@ import (
 func (p *patch) writeSections() {
 	old := decodeSections(p.pager, &p.header)
 	moved := map[uint16]vaddr{} // by how much the address of a section grew
-	for i, s := range p.sections {
+	for i, s := range p.sections[:len(old)] {
 		if s == old[i] {
 			continue
 		}
-		p.img.write(p.shoff+offset(int64(i)*p.layout().shdr), p.encodeSection(s))
+		if len(p.sections) == len(old) { // else the whole table has another place
+			p.img.write(p.shoff+offset(int64(i)*p.layout().shdr), p.encodeSection(s))
+		}
 		if s.addr != old[i].addr && i < int(elf.SHN_LORESERVE) {
 			moved[uint16(i)] = s.addr - old[i].addr
 		}

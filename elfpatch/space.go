@@ -72,13 +72,14 @@ func (p *patch) pageAlign() uint64 {
 	return align
 }
 
-// gaps lists the unused ranges of read-only segment i, in file order. The last one may reach behind
+// gaps lists the unused ranges of segment i, in file order. It is read-only, or the linker put the
+// string table into one that is not. The last one may reach behind
 // the segment's end: to the end of a page that belongs to no other segment, as far as nothing uses
 // the file there.
 // The segment of an earlier edit has none: it is laid out anew as a whole.
 func (p *patch) gaps(i int) []extent {
 	s := p.segs[i]
-	if s.Type != elf.PT_LOAD || s.Flags&elf.PF_W != 0 || s.Filesz != s.Memsz || s.Filesz == 0 || i == p.own {
+	if s.Type != elf.PT_LOAD || s.Flags&elf.PF_W != 0 && !p.hasStrings(s) || s.Filesz != s.Memsz || s.Filesz == 0 || i == p.own {
 		return nil
 	}
 	end := min(p.size, int64(s.Off)+p.reach(i))
@@ -103,6 +104,12 @@ func (p *patch) gaps(i int) []extent {
 		at = u.to
 	}
 	return gaps
+}
+
+// hasStrings reports whether the string table is in a segment.
+func (p *patch) hasStrings(s Segment) bool {
+	at, ok := p.dyn.value(elf.DT_STRTAB)
+	return ok && s.Vaddr <= at && at-s.Vaddr < s.Filesz
 }
 
 // reach is how many bytes segment i may have before its last page is another's. Pages are those of
