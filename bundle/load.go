@@ -157,15 +157,15 @@ type section struct{ *io.SectionReader }
 
 func (section) Close() error { return nil }
 
-// judged takes a finding of Judge: what refuses a bundle is an error, and so is a symbol that nothing
-// defines.
+// judged takes a finding of Judge: what refuses a bundle is an error, and so is what ends a process that
+// is not foreseen in the manifest, a symbol that nothing defines or a libgcc_s that glibc does not find.
 func (v *verifier) judged(s *starting, f closure.Finding) {
 	if f.Kind == closure.KindMissing && v.fromTarget(s) && inTarget(s, f.Name) {
 		return
 	}
 	switch {
 	case f.Severity == closure.Note:
-	case refuses(&f) || f.Kind == closure.KindSymbol:
+	case refuses(&f) || f.Kind == closure.KindSymbol || f.Kind == closure.KindUnwinder:
 		f.Severity = closure.Error
 	default:
 		f.Severity = closure.Warning

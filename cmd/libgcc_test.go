@@ -1,14 +1,18 @@
 package cmd_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
 )
 
@@ -58,10 +62,34 @@ func TestLibgcc(t *testing.T) {
 			got, status := runIn(t, root, at+"/"+test.name+"/bin/"+test.name)
 			require.Contains(t, got, test.want)
 			require.Equal(t, test.name == "found", status == 0, got)
+			folder := filepath.Join(root, at, test.name)
+			said, stderr, status := run("verify", folder)
+			require.Zero(t, status, said+stderr) // where it is missing the manifest says so
+			if test.name == "found" {
+				dropEntry(t, folder, closure.LibgccName)
+				said, _, status = run("verify", folder, "--json")
+				require.Equal(t, 3, status)
+				require.Contains(t, said, string(closure.KindUnwinder))
+			}
 			plan, _, _ := run("--interp", "stub", program, "--dry-run")
 			require.Equal(t, test.name == "missing", strings.Contains(plan, "warning: libgcc_s.so.1"), plan)
 		})
 	}
+}
+
+// dropEntry takes a file out of an unpacked bundle, and out of its manifest.
+func dropEntry(t *testing.T, folder, name string) {
+	t.Helper()
+	file := filepath.Join(folder, "share/nixbundle/manifest.json")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	m, err := bundle.DecodeManifest(bytes.NewReader(text))
+	require.NoError(t, err)
+	m.Entries = slices.DeleteFunc(m.Entries, func(e bundle.ManifestEntry) bool { return filepath.Base(e.Path) == name })
+	text, err = json.Marshal(m)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, text, 0o644))
+	require.NoError(t, os.Remove(filepath.Join(folder, "lib", name)))
 }
 
 // storeDirOf is the store directory in which a program of the store finds a library.
