@@ -23,12 +23,19 @@ import (
 type hostRoot struct {
 	top  int // its descriptor, closed when nobody has the root any more
 	mu   sync.Mutex
-	dirs map[string]int // open directories by path
+	dirs map[string]hostDir // open directories by path
+}
+
+// hostDir is an open directory.
+type hostDir struct {
+	fd       int
+	readable bool // not O_PATH, and nothing has been read of it
 }
 
 const (
 	sysOpenat2    = 437 // on every machine
 	oPath         = 0x200000
+	resolveNoLink = 0x04
 	resolveInRoot = 0x10
 	atNoFollow    = 0x100
 	maxOpenDirs   = 256
@@ -40,31 +47,31 @@ func openHost(dir string) (root fs.FS, ok bool) {
 	if err != nil {
 		return nil, false
 	}
-	r := &hostRoot{top: top, dirs: map[string]int{}}
-	fd, err := r.resolve(".", oPath|syscall.O_DIRECTORY)
+	r := &hostRoot{top: top, dirs: map[string]hostDir{}}
+	fd, err := r.resolve(".", oPath|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		_ = syscall.Close(top)
 		return nil, false
 	}
-	r.dirs["."] = fd
+	r.dirs["."] = hostDir{fd: fd}
 	runtime.SetFinalizer(r, (*hostRoot).close)
 	return r, true
 }
 
 func (r *hostRoot) close() {
-	for _, fd := range r.dirs {
-		_ = syscall.Close(fd)
+	for _, d := range r.dirs {
+		_ = syscall.Close(d.fd)
 	}
 	_ = syscall.Close(r.top)
 }
 
-// resolve opens a path, links followed inside the root.
-func (r *hostRoot) resolve(name string, flags int) (int, error) {
+// resolve opens a path, links followed inside the root unless the way of resolving says else.
+func (r *hostRoot) resolve(name string, flags, way int) (int, error) {
 	p, err := syscall.BytePtrFromString(name)
 	if err != nil {
 		return -1, err
 	}
-	how := struct{ flags, mode, resolve uint64 }{uint64(flags | syscall.O_CLOEXEC), 0, resolveInRoot}
+	how := struct{ flags, mode, resolve uint64 }{uint64(flags | syscall.O_CLOEXEC), 0, uint64(resolveInRoot | way)}
 	const tries = 32 // EAGAIN: something was renamed meanwhile
 	for range tries {
 		fd, _, e := syscall.Syscall6(sysOpenat2, uintptr(r.top), uintptr(unsafe.Pointer(p)),
@@ -91,15 +98,15 @@ func (r *hostRoot) in(op, name string, do func(dir int, base string) error) erro
 	dir, ok := r.dirs[parent]
 	var err error
 	if !ok {
-		if dir, err = r.resolve(parent, oPath|syscall.O_DIRECTORY); err == nil && len(r.dirs) < maxOpenDirs {
-			r.dirs[parent], ok = dir, true
+		if dir.fd, err = r.resolve(parent, oPath|syscall.O_DIRECTORY, 0); err == nil {
+			ok = r.keep(parent, dir)
 		}
 	}
 	r.mu.Unlock()
 	if err == nil {
-		err = do(dir, base)
+		err = do(dir.fd, base)
 		if !ok {
-			_ = syscall.Close(dir)
+			_ = syscall.Close(dir.fd)
 		}
 	}
 	runtime.KeepAlive(r)
@@ -107,6 +114,44 @@ func (r *hostRoot) in(op, name string, do func(dir int, base string) error) erro
 		return &fs.PathError{Op: op, Path: name, Err: err}
 	}
 	return nil
+}
+
+// keep keeps a directory open, unless there are many.
+func (r *hostRoot) keep(name string, dir hostDir) bool {
+	if len(r.dirs) >= maxOpenDirs {
+		return false
+	}
+	r.dirs[name] = dir
+	return true
+}
+
+// enter reports whether a path leads to a directory and over no link, and keeps it open to be listed.
+func (r *hostRoot) enter(name string) bool {
+	fd, err := r.resolve(name, syscall.O_RDONLY|syscall.O_DIRECTORY, resolveNoLink)
+	if err != nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.dirs[name]; ok || !r.keep(name, hostDir{fd, true}) {
+		_ = syscall.Close(fd)
+	}
+	return true
+}
+
+// openDir gives a descriptor to list a directory with, and what to do with it then.
+func (r *hostRoot) openDir(name string) (fd int, done func(), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d := r.dirs[name]; d.readable {
+		r.dirs[name] = hostDir{fd: d.fd}
+		return d.fd, func() {}, nil
+	}
+	fd, err = r.resolve(name, syscall.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return -1, nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return fd, func() { _ = syscall.Close(fd) }, nil
 }
 
 // openFD opens a file for reading; a link is followed inside the root.
@@ -120,7 +165,7 @@ func (r *hostRoot) openFD(name string) (fd int, err error) {
 			}
 		}
 		if err == syscall.ELOOP {
-			fd, err = r.resolve(name, flags)
+			fd, err = r.resolve(name, flags, 0)
 		}
 		return err
 	})
@@ -209,11 +254,11 @@ func (r *hostRoot) kind(name string, maybeLink bool) (mode fs.FileMode, target s
 // names lists a directory's names and their types; ok is false where the file system does not tell
 // all types, and where there are more than most.
 func (r *hostRoot) names(name string, most int) (names map[string]fs.FileMode, ok bool, err error) {
-	fd, err := r.openFD(name)
+	fd, done, err := r.openDir(name)
 	if err != nil {
 		return nil, false, err
 	}
-	defer func() { _ = syscall.Close(fd) }()
+	defer done()
 	names, ok = map[string]fs.FileMode{}, true
 	room := hostRoom.Get().(*[maxPath]byte)
 	defer hostRoom.Put(room)

@@ -28,9 +28,11 @@ func OpenRoot(dir string) (fs.FS, error) {
 	return r.FS(), nil
 }
 
-// lister is a root that knows quicker ways than io/fs has: what a name is and, of a link, where it
-// leads; and the names of a directory with their types, in no order, unless they are more than most.
+// lister is a root that knows quicker ways than io/fs has: whether a path leads to a directory and
+// over no link; what a name is and, of a link, where it leads; and the names of a directory with their
+// types, in no order, unless they are more than most.
 type lister interface {
+	enter(name string) bool
 	kind(name string, maybeLink bool) (mode fs.FileMode, target string, err error)
 	names(name string, most int) (names map[string]fs.FileMode, ok bool, err error)
 }
@@ -82,6 +84,47 @@ func (t *tree) walk(path string) (*node, error) {
 	}
 	links := 0
 	return t.follow(t.top, path, &links, true)
+}
+
+// directory resolves the absolute path of a directory: in one step where there is no link on the way,
+// as in a Nix store.
+func (t *tree) directory(path string) (*node, error) {
+	if n := t.enter(strings.Trim(path, "/")); n != nil {
+		return n, nil
+	}
+	return t.walk(path)
+}
+
+// enter is the directory of a name, of which no part is a link; nil where it may be anything else.
+func (t *tree) enter(name string) *node {
+	if t.quick == nil || !fs.ValidPath(name) || name == "." || !t.quick.enter(name) {
+		return nil
+	}
+	dir := t.top
+	for base := range strings.SplitSeq(name, "/") {
+		kid, ok := dir.kids[base]
+		if !ok {
+			kid = t.add(dir, base, fs.ModeDir)
+		}
+		if !kid.mode.IsDir() || kid.err != nil {
+			return nil // it has changed meanwhile
+		}
+		dir = kid
+	}
+	return dir
+}
+
+// add adds an entry to a directory.
+func (t *tree) add(dir *node, name string, mode fs.FileMode) *node {
+	k := &node{path: name, parent: dir, mode: mode}
+	if dir != t.top {
+		k.path = dir.path + "/" + name
+	}
+	if dir.kids == nil {
+		dir.kids = map[string]*node{}
+	}
+	dir.kids[name] = k
+	return k
 }
 
 // follow resolves rest, counted from dir (path_resolution(7)); asked says that it is what was asked
@@ -142,10 +185,7 @@ func (t *tree) kidOf(dir *node, name string, first bool) (*node, error) {
 	if dir.names != nil && !known || !utf8.ValidString(name) {
 		return nil, fs.ErrNotExist // io/fs has no names that are not UTF-8
 	}
-	k := &node{path: name, parent: dir, mode: typ}
-	if dir != t.top {
-		k.path = dir.path + "/" + name
-	}
+	k := t.add(dir, name, typ)
 	if !known && t.quick != nil {
 		guess := first && strings.Contains(name, ".so.")
 		k.mode, k.target, k.err = t.quick.kind(k.path, guess)
@@ -158,10 +198,6 @@ func (t *tree) kidOf(dir *node, name string, first bool) (*node, error) {
 	if k.err == nil && k.target == "" && k.mode&fs.ModeSymlink != 0 {
 		k.target, k.err = fs.ReadLink(t.fsys, k.path)
 	}
-	if dir.kids == nil {
-		dir.kids = map[string]*node{}
-	}
-	dir.kids[name] = k
 	return k, k.err
 }
 

@@ -49,7 +49,7 @@ func (w *walker) directory(text string) *directory {
 	d, ok := w.dirs[text]
 	if !ok {
 		d = &directory{}
-		d.node, d.err = w.walk(text)
+		d.node, d.err = w.tree.directory(text)
 		w.dirs[text] = d
 	}
 	return d
