@@ -56,7 +56,7 @@ var audited = []struct {
 		name:  "isa_too_late",
 		files: elftest.Tree{storeA + "/lib/liba.so.1": elftest.Image{Soname: "liba.so.1", Notes: []elftest.Note{isaNeeded(3)}}},
 		on:    closure.Machine{ISA: "x86-64-v1"},
-		want:  []string{"error instruction-set x86-64-v2: liba.so.1"},
+		want:  []string{"warning instruction-set x86-64-v2: liba.so.1"},
 	},
 	{
 		name:  "isa_there",
@@ -194,7 +194,7 @@ func TestAuditStore(t *testing.T) {
 		{name: "sensor-plain", on: raspberry},
 		{name: "misc-muslHello", on: raspberry},
 		{name: "armhf-sqlite3", want: []string{"warning page-size 16 KiB pages"}},
-		{name: "armhf-sqlite3", on: raspberry, want: []string{"error instruction-set armv7", "error page-size 16 KiB pages"}},
+		{name: "armhf-sqlite3", on: raspberry, want: []string{"error page-size 16 KiB pages", "warning instruction-set armv7"}},
 		{name: "armhf-sqlite3", on: closure.Machine{PageSizes: []uint64{4096}, ISA: "armv7"}},
 	} {
 		root := os.DirFS("/")
@@ -233,7 +233,7 @@ func TestAuditArm(t *testing.T) {
 	for _, test := range []struct{ program, library, isa, want string }{
 		{"armv6+fp", "armv6+fp", "armv6+vfp2", ""},
 		{"armv6+fp", "armv7-a+neon", "armv6+vfp2", "warning armv7: lib.so"},
-		{"armv7-a+fp", "armv6+fp", "armv6+vfp2", "error armv7: prog"},
+		{"armv7-a+fp", "armv6+fp", "armv6+vfp2", "warning armv7: prog"},
 		{"armv7-a+fp", "armv7-a+neon", "armv7-a+vfpv3-d16", ""},
 		{"armv7-a+fp", "armv8-a+simd", "armv7-a+vfpv3-d16", "warning armv8: lib.so"},
 		{"armv8-a+simd", "armv8-a+simd", "", ""},

@@ -11,7 +11,8 @@ import (
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
-// instructionSet finds objects that are compiled for later processors than the machine has.
+// instructionSet finds objects that are compiled for later processors than the machine may have. It warns
+// and no more: a system's least processor says what it also runs on, not what the reader's machine has.
 func (a *audit) instructionSet() error {
 	switch a.m.Program().Object.Info.Machine {
 	case elf.EM_ARM:
@@ -42,7 +43,7 @@ func (a *audit) x86Level() {
 	f := a.isaFinding(fmt.Sprintf("x86-64-v%d", level), over)
 	f.What += ": the loader stops on a processor that has less"
 	if f.Severity = Note; known {
-		f.Severity = Error
+		f.Severity = Warning
 		f.What += ", as the machine may"
 	}
 	a.add(f)
@@ -69,8 +70,8 @@ func (a *audit) armArchitecture() {
 	}
 	f := a.isaFinding(fmt.Sprintf("armv%d", level), over)
 	f.What += fmt.Sprintf(", and the machine may have no more than %s", a.on.ISA)
-	if f.Severity = Warning; certain {
-		f.Severity = Error
+	f.Severity = Warning
+	if certain {
 		f.What += ": there the program ends with an illegal instruction"
 	} else {
 		f.What += ": there it is an illegal instruction, unless that code is chosen at run time"
