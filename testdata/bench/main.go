@@ -58,11 +58,16 @@ func (b *bench) run() {
 	b.pack()
 }
 
-// loader compares what answers for the loader. The large program is in a root of its own, where all
-// commands run, since libtree and ldd know no other way to look into one.
+// loader compares what answers for the loader, for a store's programs and for a large one of Debian's. That
+// is in a root of its own, where all commands run, since libtree and ldd know no other way to look into one.
 func (b *bench) loader() {
 	sensor := filepath.Join(b.store, "results/sensor-samesoname/bin/sensor")
 	b.compare("ldd sensor (23 objects)", cmdOf(b.program, "ldd", sensor), "libtree", cmdOf("libtree", sensor), nil)
+	ffmpeg := filepath.Join(b.store, "bench-store/bin/ffmpeg")
+	large := func(name string, args ...string) func() *exec.Cmd { return cmdOf(name, append(args, ffmpeg)...) }
+	b.compare("ldd ffmpeg (214 objects in a store)", large(b.program, "ldd"), "libtree", large("libtree"), nil)
+	b.compare("bind ffmpeg", large(b.program, "bindings", "--symbol", "malloc"), "ldd -r", large("ldd", "-r"), nil)
+	b.compare("bind ffmpeg", large(b.program, "bindings", "--symbol", "malloc"), "libtree", large("libtree"), nil)
 	root := filepath.Join(b.store, "bench-native")
 	check(copyFile(b.program, filepath.Join(root, "usr/bin/nixbundle")))
 	in := func(name string, args ...string) func() *exec.Cmd {

@@ -3,7 +3,7 @@
 # use.  See README.md.  Store paths go to /nix/store, everything else to $STORE_DIR
 # (default: .store at the top of the repository).  What is there already is kept.
 #   full   also roots of bullseye and trixie, and of other machines
-#   bench  also two roots with a program whose closure is large
+#   bench  also programs whose closure is large: two roots, and a store path
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 full='' bench=''
@@ -43,9 +43,13 @@ debs glibc-new --only trixie amd64 libc6
 for arch in amd64 arm64 armhf; do debs "musl-$arch" --only bookworm "$arch" musl musl-dev; done
 debs musl-riscv64 --only trixie riscv64 musl musl-dev   # Debian 12 has no riscv64
 
+[[ -z $bench ]] || closure bench amd64 ffmpeg=ffmpeg
+
 step "building with Nix"
 logged nix-build nix-build "$HERE/nix/all.nix" --argstr debs "$STORE_DIR/debs" -o "$STORE_DIR/.results"
 for l in "$STORE_DIR"/.results/*; do ln -sfn "$(readlink "$l")" "$STORE_DIR/results/${l##*/}"; done
+
+[[ -z $bench ]] || logged nix-bench nix-build "$HERE/nix/bench.nix" --argstr debs "$STORE_DIR/debs" -o "$STORE_DIR/bench-store"
 
 step "taking the loaders of other glibcs"
 for g in old new; do
