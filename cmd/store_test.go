@@ -82,6 +82,29 @@ func TestBundlesWork(t *testing.T) {
 	}
 }
 
+// TestBundlesStartAnywhere: the bundle that auto makes works where the C library is older than the
+// program's, and where there is none but musl's, with the same output. No launcher is in it.
+func TestBundlesStartAnywhere(t *testing.T) {
+	dir := store(t)
+	needForeign(t, dir)
+	putModel(t, dir)
+	for _, p := range storePrograms {
+		source := filepath.Join(dir, "results", p.result, p.program)
+		want, status := runIn(t, "/", source, p.args...)
+		require.Zero(t, status, want)
+		for _, name := range []string{p.root, strings.Replace(p.root, "bookworm", "bullseye", 1), "musl-arm64"} {
+			t.Run(p.result+"/"+filepath.Base(p.program)+"/"+name, func(t *testing.T) {
+				root := filepath.Join(dir, "root", name)
+				at := unpack(t, root, source)
+				require.NoDirExists(t, filepath.Join(root, at, filepath.Base(p.program), "libexec"))
+				got, status := runIn(t, root, filepath.Join(at, filepath.Base(p.program), p.program), p.args...)
+				require.Zero(t, status, got)
+				require.Equal(t, want, got)
+			})
+		}
+	}
+}
+
 // TestTwoProgramsOneBundle: two programs with two libraries of one soname share a bundle, and both
 // find their own.
 func TestTwoProgramsOneBundle(t *testing.T) {
@@ -243,7 +266,7 @@ func putModel(t *testing.T, dir string) {
 	require.NotEmpty(t, found)
 	data, err := os.ReadFile(found[0])
 	require.NoError(t, err)
-	for _, root := range []string{"/", filepath.Join(dir, "root/bookworm-arm64")} {
+	for _, root := range []string{"/", dir + "/root/bookworm-arm64", dir + "/root/bullseye-arm64", dir + "/root/musl-arm64"} {
 		require.NoError(t, os.WriteFile(filepath.Join(root, model), data, 0o644))
 	}
 }

@@ -65,15 +65,15 @@ root() { # root NAME SUITE ARCH PACKAGE...
 pi=(libc6 libc-bin base-files base-passwd bash dash coreutils findutils grep sed tar gzip zstd libgcc-s1 libstdc++6 zlib1g)
 root bookworm-arm64 bookworm arm64 "${pi[@]}"
 root bookworm-armhf bookworm armhf "${pi[@]}"
+for a in arm64 armhf; do root bullseye-$a bullseye $a "${pi[@]}"; done   # an older glibc
 # Many programs, to compare load orders: run paths (systemd, smbclient), deep trees, set-id.
 root programs-arm64 bookworm arm64 "${pi[@]}" curl git perl python3 openssh-client gnupg bind9-dnsutils \
   systemd smbclient rsync vim-tiny iproute2 iptables sqlite3 tcpdump nano e2fsprogs util-linux mount passwd \
   procps libglib2.0-bin alsa-utils
 if [[ -n $full ]]; then
-  root bullseye-arm64 bullseye arm64 "${pi[@]}"
   # What other releases' C libraries provide, and what starts there.
   root trixie-arm64 trixie arm64 "${pi[@]}"
-  for suite in bullseye trixie; do root $suite-armhf $suite armhf "${pi[@]}"; done
+  root trixie-armhf trixie armhf "${pi[@]}"
   for suite in bullseye bookworm trixie; do
     root $suite-amd64 $suite amd64 libc6 libc-bin base-files base-passwd dash libgcc-s1 libstdc++6
   done
@@ -83,6 +83,14 @@ for a in i386 ppc64el s390x riscv64; do
   suite=bookworm; [[ $a != riscv64 ]] || suite=trixie
   [[ -z $full ]] || root "programs-$a" $suite $a "${pi[@]}" curl git perl python3 smbclient bind9-dnsutils gnupg
 done
+# No glibc at all: busybox and musl, as Alpine has them.
+m=$STORE_DIR/root/musl-arm64
+mkdir -p "$m"/{bin,lib,proc,sys,dev,tmp,opt,etc}
+chmod 1777 "$m/tmp"
+for d in static/busybox-static musl-arm64/musl musl-armhf/musl; do
+  dpkg-deb --fsys-tarfile "$STORE_DIR/debs/$d.deb" | tar -x -C "$m" --exclude='./usr'
+done
+ln -sf busybox "$m/bin/sh"
 # 250 objects, 250 MB.
 [[ -z $bench ]] || root ../bench-root bookworm arm64 "${pi[@]}" gmic
 # The same natively, with what one would use instead.
