@@ -100,8 +100,7 @@ func (p *patch) ownAtEnd() bool {
 	return p.own >= 0 && int64(p.file.segments[p.own].Off+p.file.segments[p.own].Filesz) == p.size
 }
 
-// ownPlace says where the segment begins. Its address is behind all others and congruent to its
-// offset modulo the largest page, so no padding is needed (gABI 5, p_align).
+// ownPlace says where the segment begins.
 func (p *patch) ownPlace(blocks []*block) (Segment, error) {
 	if p.ownAtEnd() {
 		return p.segs[p.own], nil
@@ -109,13 +108,19 @@ func (p *patch) ownPlace(blocks []*block) (Segment, error) {
 	off, ok := p.fileGap(blocks)
 	if !ok {
 		var err error
-		if off, err = p.imageEnd(); err != nil {
+		if off, err = p.imageEnd(p.own); err != nil {
 			return Segment{}, err
 		}
 	}
+	return p.behindAll(off, p.own)
+}
+
+// behindAll is a segment at an offset. Its address is behind all others, but for one index, and
+// congruent to the offset modulo the largest page, so no padding is needed (gABI 5, p_align).
+func (p *patch) behindAll(off offset, but int) (Segment, error) {
 	var top uint64
 	for i, s := range p.segs {
-		if s.Type == elf.PT_LOAD && i != p.own {
+		if s.Type == elf.PT_LOAD && i != but {
 			top = max(top, s.Vaddr+s.Memsz)
 		}
 	}

@@ -131,6 +131,7 @@ func linkedEdits(loader string) map[string]elfpatch.Edit {
 	edits := map[string]elfpatch.Edit{
 		"bundle": {RunPath: "$ORIGIN/sub:$ORIGIN/../../lib:$ORIGIN/foo-1.2", Interp: loader},
 		"needed": {RunPath: far, AddNeeded: []string{"libpthread.so.0", "libdl.so.2", "./libhalf.so"}},
+		"stub":   {RunPath: far, RPath: true, Loader: "sub/ld.so"},
 		"rename": {RunPath: far, ReplaceNeeded: map[string]string{"libhalf.so": "./././libhalf-with-a-long-name.so"}},
 	}
 	if os.Getenv("NIXBUNDLE_FULL") != "" {
@@ -151,6 +152,13 @@ func (c toolchain) edited(t *testing.T, program, lib []byte, e elfpatch.Edit) {
 		name = to
 	}
 	lib = apply(t, lib, elfpatch.Edit{RunPath: e.RunPath, RPath: e.RPath, Soname: filepath.Base(name)})
+	if e.Loader != "" {
+		sysroot := ""
+		if c.run != nil {
+			sysroot = c.run[2]
+		}
+		c.write(t, e.Loader, readFile(t, filepath.Join(sysroot, c.loader)))
+	}
 	for _, where := range []string{filepath.Join("sub", filepath.Base(name)), name} {
 		c.write(t, where, lib)
 	}
@@ -219,6 +227,11 @@ func (c *toolchain) bare(t *testing.T, program []byte, e elfpatch.Edit) {
 	c.check(t, "./bare")
 }
 
+// ofStub is what eu-elflint finds odd in a program with a start stub: it has no PT_INTERP, a note that
+// elfutils does not know, and code in that.
+var ofStub = regexp.MustCompile("^static executable cannot have dynamic sections$|unknown object file note type N with owner name 'nixbundle'|" +
+	"^loadable segment .N. is executable but contains no executable sections$")
+
 // lint compares what eu-elflint says of the two files, numbers aside.
 func lint(t *testing.T, before, after string) {
 	tool := needTool(t, "eu-elflint")
@@ -233,7 +246,7 @@ func lint(t *testing.T, before, after string) {
 	}
 	old := complaints(before)
 	for line := range complaints(after) {
-		require.True(t, old[line], "new complaint: %s", line)
+		require.True(t, old[line] || ofStub.MatchString(line), "new complaint: %s", line)
 	}
 }
 

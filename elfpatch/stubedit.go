@@ -89,7 +89,11 @@ func (p *patch) placeStub() error {
 		note.Entry, note.Addr = p.in.Stub.Entry, p.in.Stub.Addr
 		return p.replaceStub(note.Encode(p.order, code))
 	}
-	s, err := p.behindAll()
+	end, err := p.imageEnd(-1)
+	if err != nil {
+		return err
+	}
+	s, err := p.behindAll(end, -1)
 	if err != nil {
 		return err
 	}
@@ -152,29 +156,4 @@ func (p *patch) stubSection(s Segment) {
 	n.name++
 }
 
-const (
-	stubAlign = 16 // of a stub's segment in the file, so of its code
-	noteAlign = 4
-)
-
-// behindAll is a segment at the end of the image, at an address behind all others.
-func (p *patch) behindAll() (Segment, error) {
-	off, err := p.imageEnd()
-	if err != nil {
-		return Segment{}, err
-	}
-	page := p.pageAlign()
-	if page > maxAlign {
-		return Segment{}, unsupported("the file must grow, and its segments are aligned to %d bytes", page)
-	}
-	var top uint64
-	for _, s := range p.segs {
-		if s.Type == elf.PT_LOAD {
-			top = max(top, s.Vaddr+s.Memsz)
-		}
-	}
-	s := Segment{Type: elf.PT_LOAD, Off: alignUp(uint64(off), stubAlign), Align: page}
-	s.Vaddr = alignUp(top, page) + s.Off%page
-	s.Paddr = s.Vaddr
-	return s, nil
-}
+const noteAlign = 4

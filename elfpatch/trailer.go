@@ -34,8 +34,8 @@ func (p *patch) trailer() extent {
 }
 
 // imageEnd is where a new segment begins in the file; a trailer that stays at the end gives way. The
-// segment of an earlier edit before the trailer is laid out anew where it is.
-func (p *patch) imageEnd() (offset, error) {
+// segment own of an earlier edit before the trailer is laid out anew where it is; -1 for none.
+func (p *patch) imageEnd(own int) (offset, error) {
 	t := p.trailer()
 	switch {
 	case t.size() == 0 || p.edit.Trailer == TrailerBefore || p.img.moved.size() > 0:
@@ -44,8 +44,8 @@ func (p *patch) imageEnd() (offset, error) {
 		return 0, unsupported("the file must grow, and %d bytes that are no part of the ELF image stand at its end", t.size())
 	}
 	p.img.kept, p.img.moved = int64(t.from), t
-	if p.own >= 0 {
-		if s := p.file.segments[p.own]; offset(s.Off+s.Filesz) == t.from {
+	if own >= 0 {
+		if s := p.file.segments[own]; offset(s.Off+s.Filesz) == t.from {
 			return offset(s.Off), nil
 		}
 	}
