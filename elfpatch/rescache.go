@@ -186,7 +186,7 @@ func (p *patch) nameCacheSection() error {
 
 // appendLoose adds bytes that nothing maps to the end of the image and returns where they are.
 func (p *patch) appendLoose(b []byte) (offset, error) {
-	off, err := p.imageEnd()
+	off, err := p.imageEnd(-1)
 	if err == nil {
 		p.extend(uint64(off), b)
 	}
