@@ -55,7 +55,46 @@ func (b *bench) run() {
 	fmt.Printf("%d processors, medians of %d interleaved runs, A/B\n\n", runtime.NumCPU(), rounds)
 	fmt.Printf("%-42s %-34s %6s %6s %7s %7s %6s\n", "A", "B", "wall", "cpu", "A MiB", "B MiB", "size")
 	b.loader()
+	b.patch()
 	b.pack()
+}
+
+// patch compares edits of the largest library of the large program.
+func (b *bench) patch() {
+	big, size := "", int64(0)
+	check(filepath.WalkDir(filepath.Join(b.store, "bench-native", "usr/lib"), func(name string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		if n := sizeOf(name); n > size {
+			big, size = name, n
+		}
+		return nil
+	}))
+	mine, theirs := filepath.Join(b.tmp, "a.so"), filepath.Join(b.tmp, "b.so")
+	for _, to := range []string{mine, theirs} { // not by this process, whose peak its children inherit
+		check(exec.Command("cp", big, to).Run())
+	}
+	name := func(what string) string { return fmt.Sprintf("%s, %d MB", what, size/1e6) }
+	patch := func(args ...string) func() *exec.Cmd { return cmdOf(b.program, append([]string{"patchelf"}, args...)...) }
+	b.compare(name("patchelf --print-rpath"), patch("--print-rpath", mine), "patchelf", cmdOf("patchelf", "--print-rpath", theirs), nil)
+	round := 0
+	edit := func(in string, with func(...string) func() *exec.Cmd, args ...string) func() *exec.Cmd {
+		return func() *exec.Cmd {
+			round++
+			return with(append(args, "--set-rpath", "/run/path/"+strconv.Itoa(round%10), in)...)()
+		}
+	}
+	upstream := func(args ...string) func() *exec.Cmd { return cmdOf("patchelf", args...) }
+	b.compare(name("patchelf --in-place --set-rpath"), edit(mine, patch, "--in-place"), "patchelf", edit(theirs, upstream), nil)
+	b.compare(name("patchelf --set-rpath"), edit(mine, patch), "patchelf", edit(theirs, upstream), nil)
+	out, other := filepath.Join(b.tmp, "a.out"), filepath.Join(b.tmp, "b.out")
+	b.compare(name("patchelf --set-rpath --output"), edit(big, patch, "--output", out), "cp", cmdOf("cp", big, other), []string{out, other})
+	b.compare(name("patchelf --set-rpath --output"), edit(big, patch, "--output", out), "patchelf",
+		edit(big, upstream, "--output", other), []string{out, other})
+	for _, name := range []string{mine, theirs, out, other} {
+		check(os.Remove(name))
+	}
 }
 
 // loader compares what answers for the loader, for a store's programs and for a large one of Debian's. That
