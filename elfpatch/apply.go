@@ -2,6 +2,7 @@ package elfpatch
 
 import (
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -42,13 +43,14 @@ func Apply(src io.ReaderAt, size int64, e Edit) (*Image, error) {
 		return nil, err
 	}
 	want := e.Applied(in)
-	img := &Image{src: src, srcSize: size, kept: size}
 	if differs(in, want) == "" && len(e.ClearVersions)+len(e.RenameSymbols) == 0 {
-		return img, nil
+		return &Image{src: src, srcSize: size, kept: size}, nil
 	}
-	p := &patch{file: f, edit: &e, in: in, want: want, img: img, segs: slices.Clone(f.segments)}
-	p.dynOff, p.dynAddr = f.dyn.off, f.dyn.addr
-	if err := p.plan(); err != nil {
+	p, err := newPatch(f, &e, in, want, 1)
+	if errors.Is(err, errNoHeader) { // perhaps what the edit needs can be had at once, and not one by one
+		p, err = newPatch(f, &e, in, want, 2)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := p.img.settle(); err != nil {
@@ -68,6 +70,7 @@ type patch struct {
 	in, want *Info
 	img      *Image
 
+	headers  int       // how many program headers are added where one is needed
 	segs     []Segment // the program headers as they will be, at their new places
 	sections []section // the section headers as they will be; nil when there are none
 	entries  []entry   // the dynamic section as it will be
@@ -81,6 +84,14 @@ type patch struct {
 	dynOff  offset // where the dynamic section will be, and
 	dynAddr vaddr
 	dynSize int64 // how long, if it moves
+}
+
+// newPatch plans an edit; headers is how many program headers are added where one is needed.
+func newPatch(f *file, e *Edit, in, want *Info, headers int) (*patch, error) {
+	img := &Image{src: f.src, srcSize: f.size, kept: f.size}
+	p := &patch{file: f, edit: e, in: in, want: want, img: img, segs: slices.Clone(f.segments), headers: headers}
+	p.dynOff, p.dynAddr = f.dyn.off, f.dyn.addr
+	return p, p.plan()
 }
 
 // plan decides and writes, in passes: what the tables say, where the tables go, the headers.
@@ -114,6 +125,7 @@ func (p *patch) plan() error {
 	if err := p.nameCacheSection(); err != nil {
 		return err
 	}
+	p.dropHeader()
 	if err := p.placeStub(); err != nil {
 		return err
 	}

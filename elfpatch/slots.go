@@ -31,10 +31,10 @@ func (p *patch) freeHeader() error {
 		return nil
 	}
 	p.releaseVacated()
-	size := p.layout().phdr
+	size := p.layout().phdr * int64(p.headers)
 	end := p.headerTable().to
-	if len(p.segs)+1 >= pnXNum || !p.freeBehind(end, size) && !p.makeRoom(end, size) {
-		return unsupported("the file must grow, and no program header is free for the new segment")
+	if len(p.segs)+p.headers >= pnXNum || !p.freeBehind(end, size) && !p.makeRoom(end, size) {
+		return errNoHeader
 	}
 	p.claim(p.segmentOf(end), extent{end, end + offset(size)})
 	for i := range p.segs {
@@ -42,9 +42,11 @@ func (p *patch) freeHeader() error {
 			s.Filesz, s.Memsz = s.Filesz+uint64(size), s.Memsz+uint64(size)
 		}
 	}
-	p.segs = append(p.segs, Segment{})
+	p.segs = append(p.segs, make([]Segment, p.headers)...)
 	return nil
 }
+
+var errNoHeader = unsupported("the file must grow, and no program header is free for the new segment")
 
 // releaseVacated makes the places free that blocks left.
 func (p *patch) releaseVacated() {
@@ -53,17 +55,15 @@ func (p *patch) releaseVacated() {
 	}
 }
 
-// dropHeader takes back the program header that freeHeader added when nothing needs it any more.
+// dropHeader takes back the program headers that freeHeader added when nothing needs them any more.
 func (p *patch) dropHeader() {
-	last := len(p.segs) - 1
-	if last < len(p.segments) || p.segs[last].Type != elf.PT_NULL {
-		return
-	}
-	p.segs = p.segs[:last]
 	size := uint64(p.layout().phdr)
-	for i := range p.segs {
-		if s := &p.segs[i]; s.Type == elf.PT_PHDR {
-			s.Filesz, s.Memsz = s.Filesz-size, s.Memsz-size
+	for last := len(p.segs) - 1; last >= len(p.segments) && p.segs[last].Type == elf.PT_NULL; last-- {
+		p.segs = p.segs[:last]
+		for i := range p.segs {
+			if s := &p.segs[i]; s.Type == elf.PT_PHDR {
+				s.Filesz, s.Memsz = s.Filesz-size, s.Memsz-size
+			}
 		}
 	}
 }
