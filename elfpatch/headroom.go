@@ -78,12 +78,14 @@ func byWeight(list []resident) []uint {
 }
 
 // fitResidents lays out between from and to what does not leave, each at its old place if it can stay
-// there, else as near to it as can be.
+// there, else as near to it as can be. What moves keeps its remainder modulo its alignment, for it may
+// hold notes of which a later one is aligned more than the first.
 func fitResidents(list []resident, leaves uint, from, to offset) ([]offset, bool) {
 	latest, places := make([]offset, len(list)), make([]offset, len(list))
 	for i, r := range slices.Backward(list) {
 		if leaves&(1<<i) == 0 {
-			to = (to - offset(r.size)) &^ (offset(r.align) - 1)
+			to -= offset(r.size)
+			to -= (to - r.old.from) & (offset(r.align) - 1)
 			latest[i] = to
 		}
 	}
@@ -91,7 +93,7 @@ func fitResidents(list []resident, leaves uint, from, to offset) ([]offset, bool
 		if leaves&(1<<i) != 0 {
 			continue
 		}
-		from = offset(alignUp(uint64(from), r.align))
+		from += (r.old.from - from) & (offset(r.align) - 1)
 		if from > latest[i] {
 			return nil, false
 		}

@@ -47,7 +47,7 @@ func (p *patch) planSymbols() (*symbolPlan, error) {
 		if to := e.RenameSymbols[s.old[i]]; to != s.old[i] && i > 0 {
 			s.to[i], found = to, found || to != ""
 		}
-		if slices.Contains(e.ClearVersions, s.old[i]) {
+		if slices.Contains(e.ClearVersions, s.old[i]) && p.hasVersion(i) {
 			s.cleared = append(s.cleared, i)
 		}
 	}
@@ -56,6 +56,16 @@ func (p *patch) planSymbols() (*symbolPlan, error) {
 	}
 	s.share()
 	return s, nil
+}
+
+// hasVersion reports whether symbol i has a version or wants one.
+func (p *patch) hasVersion(i int) bool {
+	at, ok := p.dyn.value(elf.DT_VERSYM)
+	if !ok {
+		return false
+	}
+	b, err := p.at(vaddr(at+2*uint64(i)), 2)
+	return err != nil || p.get16(b) > verNdxGlobal // what cannot be read is told of when it is cleared
 }
 
 // share finds the new names that other symbols have already.

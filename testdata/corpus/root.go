@@ -98,11 +98,15 @@ func (r *root) run(env []string, args ...string) (out string, ok bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	args = slices.Concat(r.qemu, args)
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Dir, cmd.Env = "/", append([]string{"PATH=/usr/bin:/usr/sbin", "LC_ALL=C", "LD_BIND_NOW=1"}, env...)
-	const nobody = 65534
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: r.path, Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	b, err := cmd.CombinedOutput()
+	var b []byte
+	err := error(syscall.ETXTBSY)
+	for errors.Is(err, syscall.ETXTBSY) { // another worker forked while this one wrote the file
+		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+		cmd.Dir, cmd.Env = "/", append([]string{"PATH=/usr/bin:/usr/sbin", "LC_ALL=C", "LD_BIND_NOW=1"}, env...)
+		const nobody = 65534
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: r.path, Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		b, err = cmd.CombinedOutput()
+	}
 	var exit *exec.ExitError
 	status := "status 0"
 	switch {
