@@ -13,6 +13,7 @@ import (
 
 	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/elfpatch"
 	"github.com/nixbundle/nixbundle/elfpatch/elftest"
 )
 
@@ -120,6 +121,23 @@ func TestPlanPlaces(t *testing.T) {
 	got = mustPlan(t, root, bundle.Options{Interp: "/opt/app/lib/ld-linux-x86-64.so.2"}, "app-1.0/bin/linux/app")
 	require.Equal(t, "/opt/app/lib/ld-linux-x86-64.so.2", got["app/bin/linux/app"].Edit.Interp)
 	require.Contains(t, got, "app/lib/ld-linux-x86-64.so.2")
+}
+
+// Where no stub can be put in, auto takes a launcher and says why; asked for, it is an error.
+func TestPlanNoStub(t *testing.T) {
+	old := program()
+	old.Machine = elf.EM_S390
+	interp := elftest.Image{Soname: "ld-linux-x86-64.so.2", Machine: elf.EM_S390}
+	libc := elftest.Image{Soname: "libc.so.6", Machine: elf.EM_S390, Needed: []string{"ld-linux-x86-64.so.2"}}
+	root := storeTree(t, map[string]elftest.File{
+		"one-1/bin/one": runPath(old), glibcName + "/lib/ld-linux-x86-64.so.2": interp, glibcName + "/lib/libc.so.6": libc,
+	})
+	p, err := plan(t, root, bundle.Options{}, "one-1/bin/one")
+	require.NoError(t, err)
+	require.Equal(t, bundle.StrategyWrapper, p.Programs[0].Strategy)
+	require.Contains(t, p.Programs[0].Reason, "; no start stub: there is no start stub for EM_S390")
+	_, err = plan(t, root, bundle.Options{Interp: "stub"}, "one-1/bin/one")
+	require.ErrorIs(t, err, elfpatch.ErrUnsupported)
 }
 
 // Two programs that each need their own libx.so.1: both get it.

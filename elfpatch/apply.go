@@ -143,7 +143,11 @@ func (p *patch) refuse() error {
 	if err := p.checkLayout(); err != nil {
 		return unsupported("%v", err)
 	}
-	if p.in.Interp == "" && p.want.Interp != "" {
+	switch {
+	case p.want.Interp == "" || p.in.Interp != "":
+	case p.in.Stub != nil:
+		return unsupported("a start stub stands for PT_INTERP: edit the program as it was before it")
+	default:
 		return unsupported("the file has no PT_INTERP, so it is no program with a loader")
 	}
 	if err := p.refuseStub(); err != nil {

@@ -17,6 +17,7 @@ func hostileEdits() []elfpatch.Edit {
 	return []elfpatch.Edit{
 		{RunPath: "$ORIGIN"},
 		{RunPath: longPath, Interp: "/" + strings.Repeat("long", 30), AddNeeded: []string{"libadded.so"}},
+		{RunPath: longPath, Loader: "../" + strings.Repeat("far/", 20) + "ld.so"},
 		{RemoveRunPath: true, RemoveNeeded: []string{"libc.so.6"}},
 		{ReplaceNeeded: map[string]string{"libc.so.6": "libsomething-else.so.6"}, Soname: "lib" + strings.Repeat("n", 99), RPath: true},
 	}

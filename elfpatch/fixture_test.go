@@ -1,6 +1,7 @@
 package elfpatch_test
 
 import (
+	"bytes"
 	"debug/elf"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/nixbundle/nixbundle/elfpatch"
 	"github.com/nixbundle/nixbundle/elfpatch/elftest"
 )
 
@@ -92,6 +94,16 @@ func fixtures() map[string][]byte {
 		bare.NoSections, bare.Hash = true, elftest.HashGNU
 		prog.Hash = elftest.HashGNU
 		files["library "+name], files["program "+name], files["bare "+name] = lib.Bytes(), prog.Bytes(), bare.Bytes()
+	}
+	for name, edit := range map[string]elfpatch.Edit{
+		"stub": {Loader: "../lib/ld.so"}, "stub and tables": {Loader: "../lib/ld.so", RunPath: longPath},
+	} {
+		b := program().Bytes()
+		var out bytes.Buffer
+		if img, err := elfpatch.Apply(bytes.NewReader(b), int64(len(b)), edit); err == nil {
+			_, _ = img.WriteTo(&out)
+		}
+		files[name] = out.Bytes()
 	}
 	return files
 }

@@ -14,6 +14,13 @@
 //
 // A stub also starts a program that a loader runs as its argument (ld.so PROGRAM): it steps aside.
 //
+// What differs from a program with a PT_INTERP is what the kernel does for one (Linux fs/binfmt_elf.c:
+// load_elf_binary). It maps a position-independent program among the libraries, as it does a static
+// one, and moves the heap to where such programs usually are. /proc/PID/auxv keeps the kernel's own
+// values: AT_BASE 0 and the stub as AT_ENTRY, which is what the file says and debuggers expect. On
+// AArch64 the loader itself is mapped without PROT_BTI; the loader gives it to the program and the
+// libraries as ever.
+//
 // The sources are in src; make stubs builds the bytes with Debian's cross compilers.
 //
 // It neither places a stub in a program, which package elfpatch does, nor looks for loaders.
