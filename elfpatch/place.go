@@ -161,9 +161,9 @@ func (p *patch) writeChanged(e extent, data []byte) {
 		case bytes.Equal(old[:len(b)], b):
 			continue
 		}
-		for _, o := range (overlay{at, b}).split(old[:len(b)]) {
-			p.img.write(o.off, o.data)
-		}
+		parts := overlay{at, b}.split(old[:len(b)]) // settle will part them
+		first, last := parts[0].off, parts[len(parts)-1]
+		p.img.write(first, b[first-at:last.off+offset(len(last.data))-at])
 	}
 }
 

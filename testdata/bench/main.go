@@ -76,7 +76,9 @@ func (b *bench) patch() {
 		check(exec.Command("cp", big, to).Run())
 	}
 	name := func(what string) string { return fmt.Sprintf("%s, %d MB", what, size/1e6) }
-	patch := func(args ...string) func() *exec.Cmd { return cmdOf(b.program, append([]string{"patchelf"}, args...)...) }
+	patch := func(args ...string) func() *exec.Cmd {
+		return cmdOf(b.program, append([]string{"patchelf"}, args...)...)
+	}
 	b.compare(name("patchelf --print-rpath"), patch("--print-rpath", mine), "patchelf", cmdOf("patchelf", "--print-rpath", theirs), nil)
 	round := 0
 	edit := func(in string, with func(...string) func() *exec.Cmd, args ...string) func() *exec.Cmd {
