@@ -143,6 +143,9 @@ func (p *patch) refuse() error {
 	if err := p.checkLayout(); err != nil {
 		return unsupported("%v", err)
 	}
+	if p.manySections() {
+		return unsupported("the file has more sections than e_shnum can count, so their headers cannot be kept true")
+	}
 	switch {
 	case p.want.Interp == "" || p.in.Interp != "":
 	case p.in.Stub != nil:

@@ -367,6 +367,17 @@ func TestApplyRefuses(t *testing.T) {
 	}
 }
 
+// The extension of e_shnum is refused, or the headers would go stale.
+func TestApplyManySections(t *testing.T) {
+	b := library().Bytes()
+	shoff := le.Uint64(b[40:])
+	le.PutUint64(b[shoff+32:], uint64(le.Uint16(b[60:])))
+	le.PutUint16(b[60:], 0)
+	_, err := applyBytes(b, elfpatch.Edit{RunPath: "$ORIGIN"})
+	require.ErrorIs(t, err, elfpatch.ErrUnsupported)
+	require.ErrorContains(t, err, "e_shnum")
+}
+
 func applyBytes(b []byte, e elfpatch.Edit) (*elfpatch.Image, error) {
 	return elfpatch.Apply(bytes.NewReader(b), int64(len(b)), e)
 }

@@ -34,6 +34,16 @@ func (p *patch) writeSections() {
 	}
 }
 
+// manySections reports whether e_shnum is 0 because sh_size of section header 0 has the number (gABI 4,
+// e_shnum).
+func (f *file) manySections() bool {
+	if f.shnum != 0 || f.shoff == 0 {
+		return false
+	}
+	first, err := f.read(f.shoff, f.layout().shdr)
+	return err == nil && f.word(first[8+3*f.layout().word:]) != 0
+}
+
 // symbolChunk is how many symbols of .symtab are read at a time.
 const symbolChunk = 4096
 
