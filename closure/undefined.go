@@ -38,7 +38,7 @@ func missingVersion(f *VersionFault, versions []string) Finding {
 		Kind: KindVersion, Severity: Error, Name: to,
 		Copies: []Copy{{Object: f.To.Object, Path: f.To.Path, Kept: true, Chains: chainOf(f.To)}},
 		What:   fmt.Sprintf("%s has no version %s, which %s wants: the program does not start", to, joinAll(versions), from),
-		Advice: fmt.Sprintf("build %s against this %s, or take a later one", from, trimLib(stem(to))),
+		Advice: fmt.Sprintf("build %s against this %s, or bring a later one", from, to),
 	}
 	if !f.Fatal() {
 		found.Severity = Warning
