@@ -33,6 +33,7 @@ func (v *verifier) checkPrograms() error {
 		v.broken(KindManifest, manifestPath(v.manifest.Name), "the manifest names no program")
 	}
 	v.strayPrograms()
+	v.checkRecord()
 	for _, g := range groups {
 		if err := v.load(g); err != nil {
 			return err
@@ -174,13 +175,13 @@ func (v *verifier) judged(s *starting, f closure.Finding) {
 }
 
 // keep records a finding of a closure that is no note, in the bundle's words. What the manifest records
-// stood there when the bundle was made; of a machine it knows nothing.
+// stood there when the bundle was made; of a machine it knows nothing, and it makes no program start.
 func (v *verifier) keep(f closure.Finding) {
 	trimFinding(&f)
-	ofMachine := f.Severity == closure.Error && aboutMachine[f.Kind]
+	stops := f.Severity == closure.Error && (aboutMachine[f.Kind] || stopsProgram[f.Kind])
 	switch {
 	case f.Severity == closure.Note:
-	case v.accepts(&f) && !ofMachine:
+	case v.accepts(&f) && !stops:
 		v.result.Accepted = append(v.result.Accepted, f)
 	default:
 		v.add(f)
@@ -189,6 +190,11 @@ func (v *verifier) keep(f closure.Finding) {
 
 // aboutMachine are kinds of findings that are errors on a machine that is named, and else warnings.
 var aboutMachine = map[closure.Kind]bool{closure.KindPageSize: true, closure.KindISA: true, closure.KindRelr: true}
+
+// stopsProgram are kinds of findings with which no program starts, whoever allowed them.
+var stopsProgram = map[closure.Kind]bool{
+	closure.KindMissing: true, closure.KindVersion: true, closure.KindVerNeedFile: true, closure.KindUnbound: true,
+}
 
 // inTarget reports whether a name is the target's to answer, beside the system's own C library.
 func inTarget(s *starting, name string) bool {

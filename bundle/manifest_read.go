@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -16,9 +15,8 @@ import (
 // Bounds of a manifest that is read. They hold memory, which Go's structs take many times as much
 // of as JSON does.
 const (
-	manifestMaxSize    = 64 << 20
-	manifestMaxObjects = 1 << 17
-	manifestMaxValues  = 1 << 21
+	manifestMaxSize     = 64 << 20
+	manifestMaxElements = 1 << 18 // of all its lists, whatever they are
 )
 
 // ManifestError says what is wrong with a manifest.
@@ -49,7 +47,7 @@ func decodeManifest(data []byte) (*Manifest, error) {
 	if len(data) > manifestMaxSize {
 		return nil, fmt.Errorf("manifest is larger than %d bytes", manifestMaxSize)
 	}
-	if bytes.Count(data, []byte{'{'}) > manifestMaxObjects || bytes.Count(data, []byte{','}) > manifestMaxValues {
+	if listElements(data) > manifestMaxElements {
 		return nil, errors.New("manifest has too many entries")
 	}
 	var m Manifest
@@ -63,6 +61,41 @@ func decodeManifest(data []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
 	return &m, nil
+}
+
+// listElements counts, and not too few, what the lists of a JSON text hold: room is made for each, if it
+// is no more than a null.
+func listElements(data []byte) int {
+	var lists []bool // of the open brackets, whether it is a list's
+	n, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		c := data[i]
+		inList := len(lists) > 0 && lists[len(lists)-1]
+		switch {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[', c == ',' && inList:
+			n++
+		}
+		if !quoted {
+			lists = brackets(lists, c)
+		}
+	}
+	return n
+}
+
+// brackets follows an opening or closing bracket.
+func brackets(lists []bool, c byte) []bool {
+	switch {
+	case c == '[' || c == '{':
+		return append(lists, c == '[')
+	case (c == ']' || c == '}') && len(lists) > 0:
+		return lists[:len(lists)-1]
+	}
+	return lists
 }
 
 // check refuses a manifest whose names could lead out of the bundle or mean two things.

@@ -103,10 +103,12 @@ func (r repeat) Read(b []byte) (int, error) {
 func TestManifestTooLarge(t *testing.T) {
 	_, err := bundle.DecodeManifest(repeat{" "})
 	require.EqualError(t, err, "manifest is larger than 67108864 bytes")
-	_, err = bundle.DecodeManifest(io.LimitReader(repeat{"{}"}, 1<<20))
-	require.EqualError(t, err, "manifest has too many entries")
-	_, err = bundle.DecodeManifest(io.LimitReader(repeat{"0,"}, 8<<20))
-	require.EqualError(t, err, "manifest has too many entries")
+	for _, element := range []string{"null,", `{"path":["[\"]\\"]},`, "[],", "[["} {
+		_, err = bundle.DecodeManifest(io.MultiReader(strings.NewReader(`{"entries":[`), io.LimitReader(repeat{element}, 10<<20)))
+		require.EqualError(t, err, "manifest has too many entries", element)
+	}
+	_, err = bundle.DecodeManifest(strings.NewReader(`{"name":"` + strings.Repeat("[,", 1<<19) + `"}`))
+	require.ErrorContains(t, err, "manifest has schema")
 }
 
 func FuzzDecodeManifest(f *testing.F) {

@@ -11,6 +11,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Member is one entry as it stands in an archive or a folder, whatever the manifest says.
@@ -46,7 +47,12 @@ func (m *Member) Read(b []byte) (int, error) {
 	if m.content == nil {
 		return 0, io.EOF
 	}
-	return m.content.Read(b)
+	n, err := m.content.Read(b)
+	var system syscall.Errno
+	if err != nil && !errors.Is(err, io.EOF) && !errors.As(err, &system) {
+		err = damaged(err, false)
+	}
+	return n, err
 }
 
 // Entries goes through all that is there, in the order in which it is stored, in one streaming
@@ -102,7 +108,7 @@ func (a *Archive) members() iter.Seq2[*Member, error] {
 		for t, first := tar.NewReader(r), true; ; first = false {
 			h, err := t.Next()
 			if errors.Is(err, io.EOF) {
-				if err := onlyZeros(r); err != nil {
+				if err := a.checkEnd(r); err != nil {
 					yield(nil, err)
 				}
 				return
@@ -137,6 +143,24 @@ func damaged(err error, first bool) error {
 func isEntryError(err error) bool {
 	var entry *EntryError
 	return errors.As(err, &entry)
+}
+
+// checkEnd checks what stands behind the last member: the two blocks of zeros that end an archive (POSIX
+// pax, "ustar Interchange Format"), which Go's reader can do without, and nothing else. Where zstd is around
+// them its frames tell what is cut.
+func (a *Archive) checkEnd(r io.Reader) error {
+	if err := onlyZeros(r); err != nil || a.Format != FormatTar {
+		return err
+	}
+	end := make([]byte, 2*tarBlock)
+	_, err := a.file.ReadAt(end, max(0, a.size-int64(len(end))))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if a.size%tarBlock != 0 || len(bytes.TrimLeft(end, "\x00")) > 0 {
+		return damaged(io.ErrUnexpectedEOF, false)
+	}
+	return nil
 }
 
 // onlyZeros refuses what stands behind the end of a tar stream, where some readers would look and

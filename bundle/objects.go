@@ -3,6 +3,7 @@ package bundle
 import (
 	"bytes"
 	"path"
+	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
 	"github.com/nixbundle/nixbundle/elfpatch"
@@ -89,8 +90,15 @@ func sameMachine(a, b *elfpatch.Info) bool {
 	return a.Machine == b.Machine && a.Class == b.Class && a.Data == b.Data
 }
 
-// checkEdits holds what the manifest says was changed in a file against what the file has.
+// checkEdits holds what the manifest says a file is from, and what was changed in it, against what the file
+// has.
 func (v *verifier) checkEdits(e *verified) {
+	switch sp := strings.TrimSuffix(e.StorePath, "/"); {
+	case sp != "" && !strings.HasPrefix(e.Source, sp+"/"):
+		v.broken(KindManifest, e.Path, "%s is from %q in the manifest, which is not in its store path %s", e.Path, clip(e.Source), clip(sp))
+	case e.Source == "":
+		v.broken(KindManifest, e.Path, "%s is an ELF file, and the manifest does not say what it was made of", e.Path)
+	}
 	for _, c := range e.Edits {
 		if got, ok := c.holds(e.info); !ok {
 			v.broken(KindManifest, e.Path, "%s has the %s %q, and in the manifest it was changed to %q", e.Path, c.What, got, clip(c.To))
@@ -103,6 +111,10 @@ func (c *Change) holds(i *elfpatch.Info) (got string, ok bool) {
 	switch c.What {
 	case "interp":
 		got = i.Interp
+	case "loader":
+		if i.Stub != nil {
+			got = i.Stub.Loader
+		}
 	case "soname":
 		got = i.Soname
 	case "rpath":

@@ -41,6 +41,35 @@ func targetFinding(s *starting, name, what string) closure.Finding {
 	}
 }
 
+// checkRecord holds the target that the manifest says the bundle was planned for against the programs and
+// the known targets. Programs that use its C library must find there what they ask for, if no other is named.
+func (v *verifier) checkRecord() {
+	t := v.manifest.Target
+	if t == nil {
+		return
+	}
+	for e := range v.programs {
+		if e.info != nil && machineText(e.info) != t.Arch {
+			v.broken(KindManifest, e.Path, "%s is for %s, and in the manifest the bundle is for %s", e.Path, machineText(e.info), clip(t.Arch))
+		}
+	}
+	if t.Name == "" {
+		return // a root, which is not here
+	}
+	var ports []*Port
+	known, err := ParseTarget(t.Name)
+	if err == nil {
+		ports = known.Ports
+	}
+	i := slices.IndexFunc(ports, func(p *Port) bool { return p.Arch == t.Arch && p.LibcText() == t.Libc })
+	if i < 0 {
+		v.broken(KindManifest, manifestPath(v.manifest.Name), "the manifest has the target %s on %s with %s, and there is none such",
+			clip(t.Name), clip(t.Arch), clip(t.Libc))
+		return
+	}
+	v.planned = ports[i]
+}
+
 // audited is the machine that a program's files are audited for.
 func (v *verifier) audited(s *starting, p *Port) closure.Machine {
 	var m closure.Machine
@@ -87,6 +116,9 @@ func (v *verifier) checkTarget(s *starting, m *closure.LinkMap, port *Port) erro
 	demands, err := (&start{linkMap: m}).demands()
 	if err != nil {
 		return err
+	}
+	if port == nil {
+		port = v.planned
 	}
 	if port == nil {
 		v.demands = append(v.demands, demands...)

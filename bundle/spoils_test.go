@@ -80,6 +80,17 @@ var lies = []spoil{
 		s.members = append([]*member{{Header: tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"path": "../x"}}}}, s.members...)
 	}, bundle.KindEntry, "global pax header"},
 	{"edit_claimed", func(s *spoiled) { s.entry("libtflite.so.2").Edits[0].To = "$ORIGIN/elsewhere" }, bundle.KindManifest, "sensor/lib/libtflite.so.2"},
+	{"store_path_claimed", func(s *spoiled) { s.entry("libtflite.so.2").StorePath += "x" }, bundle.KindManifest, "which is not in its store path"},
+	{"source_unsaid", func(s *spoiled) { e := s.entry("libtflite.so.2"); e.Source, e.StorePath = "", "" }, bundle.KindManifest, "what it was made of"},
+	{"target_unknown", func(s *spoiled) {
+		s.manifest.Target = &bundle.ManifestTarget{Name: "debian-99", Arch: "arm64", Libc: "glibc 2.36"}
+	}, bundle.KindManifest, "the target debian-99"},
+	{"target_libc", func(s *spoiled) {
+		s.manifest.Target = &bundle.ManifestTarget{Name: "debian-12", Arch: "arm64", Libc: "glibc 2.37"}
+	}, bundle.KindManifest, "with glibc 2.37"},
+	{"target_of_another_machine", func(s *spoiled) {
+		s.manifest.Target = &bundle.ManifestTarget{Name: "debian-12", Arch: "armhf", Libc: "glibc 2.36"}
+	}, bundle.KindManifest, "in the manifest the bundle is for armhf"},
 	{"no_program", func(s *spoiled) { s.manifest.Programs = nil }, bundle.KindManifest, "names no program"},
 	{"strategy_none", func(s *spoiled) { s.manifest.Programs[0].Strategy = "none" }, bundle.KindStart, "sensor/bin/sensor is not its ELF file"},
 	{"strategy_system", func(s *spoiled) { s.manifest.Programs[0].Strategy = "system" }, bundle.KindStart, "sensor/bin/sensor is not its ELF file"},
@@ -225,6 +236,21 @@ var ofStub = []spoil{
 	{"loader_not_executable", func(s *spoiled) { s.member("ld-linux-aarch64.so.1").Mode = 0o644 }, bundle.KindStart, "is not executable"},
 	{"strategy_none", func(s *spoiled) { s.manifest.Programs[0].Strategy = "none" }, bundle.KindStart, "it is not static"},
 	{"strategy_system", func(s *spoiled) { s.manifest.Programs[0].Strategy = "system" }, bundle.KindStart, "it asks for no loader"},
+	{"loader_claimed", func(s *spoiled) {
+		for i, c := range s.entry("bin/sensor").Edits {
+			if c.What == "loader" {
+				s.entry("bin/sensor").Edits[i].To += ".9"
+			}
+		}
+	}, bundle.KindManifest, "sensor/bin/sensor has the loader"},
+	{"missing_allowed", func(s *spoiled) {
+		s.drop("libtflite.so.2")
+		s.allow(closure.KindMissing, "libtflite.so.2")
+	}, closure.KindMissing, "libtflite.so.2"},
+	{"version_allowed", func(s *spoiled) {
+		s.replace("libprotobuf-c.so.1.0.0", "\x00LIBPROTOBUF_C_", "\x00LIBPROTOBUF_D_")
+		s.allow(closure.KindVersion, "libprotobuf-c.so.1")
+	}, closure.KindVersion, "LIBPROTOBUF_C_"},
 }
 
 // stubAt is where the stub's segment starts in a file.

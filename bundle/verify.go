@@ -124,6 +124,7 @@ type verifier struct {
 	order    []*verified            // the same, sorted by path
 	programs map[*verified]Strategy // the ELF files of programs
 	demands  []Demand               // of a C library that a target has
+	planned  *Port                  // the known target that the manifest says the bundle is for
 	unread   bool                   // the archive could not be read to its end
 }
 

@@ -235,6 +235,15 @@ func TestVerifyTarget(t *testing.T) {
 	}
 }
 
+// TestVerifyRecordedTarget: where no target is named the one that the manifest names counts.
+func TestVerifyRecordedTarget(t *testing.T) {
+	s := takeApart(t, pack(t, demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{Interp: "system"}), bundle.PackOptions{Format: bundle.FormatTar}))
+	s.manifest.Target = &bundle.ManifestTarget{Name: "raspios-bookworm", Arch: "arm64", Libc: "glibc 2.36"}
+	require.Empty(t, verify(t, written(t, "x", s.tar())).Findings)
+	s.manifest.Target = &bundle.ManifestTarget{Name: "raspios-bullseye", Arch: "arm64", Libc: "glibc 2.31"}
+	requireFinding(t, verify(t, written(t, "x", s.tar())), bundle.KindTarget, "raspios-bullseye has glibc 2.31")
+}
+
 // TestVerifyPageSize: a library whose segments fit 4 KiB alone is a warning, and an error where the
 // machine's pages are larger.
 func TestVerifyPageSize(t *testing.T) {
