@@ -153,6 +153,7 @@ var defectRows = []struct {
 	}, "and its first is 3"},
 	{"version_of_nothing", func(k breaker) { le.PutUint16(k.table(elf.DT_VERSYM)[2:], 77) }, "1 symbols have a version that no table names"},
 	{"versions_of_what_is_not_needed", func(k breaker) { k.setDyn(elf.DT_NEEDED, 0) }, "which is not needed"},
+	{"version_hash", func(k breaker) { need := k.table(elf.DT_VERNEED); need[le.Uint32(need[8:])] ^= 1 }, "which is that of another name"},
 	{"version_record", func(k breaker) { le.PutUint16(k.table(elf.DT_VERNEED), 2) }, "unknown vn_version"},
 	{"section_elsewhere", func(k breaker) {
 		section := k.b[le.Uint64(k.b[40:])+64:]

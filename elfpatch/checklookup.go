@@ -73,7 +73,7 @@ func (c *checker) gnuHash() {
 
 // versions checks that each symbol's version is one that the tables name, since the loader takes it
 // for an index (glibc elf/dl-version.c: _dl_check_map_versions), and that versions are wanted of
-// needed objects only.
+// needed objects only, each by its hash too.
 func (c *checker) versions() {
 	if at, ok := c.dyn.value(elf.DT_VERSYM); ok {
 		c.versym(vaddr(at), c.lastVersion())
@@ -90,8 +90,24 @@ func (c *checker) versions() {
 		if !slices.Contains(needed, r.File) {
 			c.wrong(c.dyn.off, "DT_VERNEED wants versions of %q, which is not needed", r.File)
 		}
+		for i, v := range r.Versions {
+			c.versionHash("DT_VERNEED", v.Name, r.aux[i].hash)
+		}
 	})
 	c.failed(c.dyn.off, "DT_VERNEED", err)
+	_ = c.eachVerDef(func(d VerDef, hash uint32) { // what cannot be read was told
+		if !d.Base {
+			c.versionHash("DT_VERDEF", d.Name, hash)
+		}
+	})
+}
+
+// versionHash checks the hash that stands beside a version's name: a definition answers a need when both
+// are equal (glibc elf/dl-version.c: match_symbol).
+func (c *checker) versionHash(table, name string, hash uint32) {
+	if hash != sysvHash(name) {
+		c.wrong(c.dyn.off, "%s has the version %s with the hash %#x, which is that of another name", table, name, hash)
+	}
 }
 
 // lastVersion is the largest index that the version tables name; 0 and 1 are of no version.

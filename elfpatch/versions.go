@@ -57,6 +57,7 @@ type verNeedRecord struct {
 type verNeedAux struct {
 	addr vaddr  // of the record
 	name uint64 // vna_name, an offset into the string table
+	hash uint32 // vna_hash
 }
 
 func (f *file) verNeeds() ([]VerNeed, error) {
@@ -136,7 +137,7 @@ func (f *file) verNeedAux(r *verNeedRecord, at uint64, limit int) error {
 			Name: text, Weak: f.order.Uint16(b[4:])&verFlgWeak != 0, Index: f.order.Uint16(b[6:]) &^ versymHidden,
 			hidden: f.order.Uint16(b[6:])&versymHidden != 0,
 		})
-		r.aux = append(r.aux, verNeedAux{addr: vaddr(at), name: name})
+		r.aux = append(r.aux, verNeedAux{addr: vaddr(at), name: name, hash: f.order.Uint32(b)})
 		next := f.order.Uint32(b[12:])
 		if next == 0 {
 			return nil
@@ -146,20 +147,29 @@ func (f *file) verNeedAux(r *verNeedRecord, at uint64, limit int) error {
 	return f.verError("DT_VERNEED", errTooMany)
 }
 
-// verDefs walks DT_VERDEF, following vd_next; the first vda_name is the version's name.
 func (f *file) verDefs() ([]VerDef, error) {
+	var defs []VerDef
+	err := f.eachVerDef(func(d VerDef, _ uint32) { defs = append(defs, d) })
+	if err != nil {
+		return nil, err
+	}
+	return defs, nil
+}
+
+// eachVerDef walks DT_VERDEF, following vd_next, with the vd_hash of each; the first vda_name is the version's
+// name.
+func (f *file) eachVerDef(do func(d VerDef, hash uint32)) error {
 	at, ok := f.dyn.value(elf.DT_VERDEF)
 	if !ok {
-		return nil, nil
+		return nil
 	}
-	var defs []VerDef
-	for {
+	for range maxVersions {
 		b, err := f.at(vaddr(at), verDefSize)
 		if err != nil {
-			return nil, f.verError("DT_VERDEF", err)
+			return f.verError("DT_VERDEF", err)
 		}
 		if version := f.order.Uint16(b); version != 1 {
-			return nil, &FormatError{Off: int64(f.dyn.off), Msg: "DT_VERDEF: unknown vd_version", Val: version}
+			return &FormatError{Off: int64(f.dyn.off), Msg: "DT_VERDEF: unknown vd_version", Val: version}
 		}
 		flags := f.order.Uint16(b[2:])
 		d := VerDef{
@@ -167,20 +177,19 @@ func (f *file) verDefs() ([]VerDef, error) {
 		}
 		aux, err := f.at(vaddr(at+uint64(f.order.Uint32(b[12:]))), verDefAuxSize)
 		if err != nil {
-			return nil, f.verError("DT_VERDEF", err)
+			return f.verError("DT_VERDEF", err)
 		}
 		if d.Name, err = f.str(uint64(f.order.Uint32(aux))); err != nil {
-			return nil, err
+			return err
 		}
-		if defs = append(defs, d); len(defs) > maxVersions {
-			return nil, f.verError("DT_VERDEF", errTooMany)
-		}
+		do(d, f.order.Uint32(b[8:]))
 		next := f.order.Uint32(b[16:])
 		if next == 0 {
-			return defs, nil
+			return nil
 		}
 		at += uint64(next)
 	}
+	return f.verError("DT_VERDEF", errTooMany)
 }
 
 var errTooMany = errors.New("chain does not end")
