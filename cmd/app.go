@@ -64,7 +64,9 @@ func (a *app) run(ctx context.Context) error {
 // interruptible ends a context when the user stops the program. Only verbs that leave something
 // behind ask for it: listening takes threads of its own.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // app is one run.

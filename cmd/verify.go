@@ -35,11 +35,13 @@ is there once and is what the manifest says, to the last byte, and nothing else;
 the loader reads lead nowhere else; every program starts as its strategy promises; every need, version
 and symbol has its answer. The bundle is not trusted, unpacked or run.
 
-Conflicts that stood in the programs when the bundle was made are listed and are no findings.
+Conflicts that stood in the programs when the bundle was made are listed and are no findings, but for what
+no program starts with.
 
 --target and --target-root name the machine: its page sizes and its processor must do, and a program that
-uses the target's own C library must find there all that it asks for. Without one, what such a program
-asks for decides, and the oldest known target that has it is named.
+uses the target's own C library must find there all that it asks for. Without one, that of the target
+that the bundle was made for counts; where none was named either, the oldest known target that has all that
+is asked for is named.
 
 --run runs a program too, if nothing is wrong: in an empty root, or with --target-root in that one,
 which is not changed; without a network; for another machine in qemu-user (qemu-ARCH-static). It takes
