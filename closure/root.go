@@ -14,6 +14,13 @@ import (
 // OpenRoot opens a directory as the root of a walk: "/" for this machine, another one for a
 // foreign machine's files.
 func OpenRoot(dir string) (fs.FS, error) {
+	info, err := os.Stat(dir) // to open a fifo is to wait for a writer
+	if err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	}
+	if err != nil {
+		return nil, err
+	}
 	if root, ok := openHost(dir); ok {
 		return root, nil
 	}
