@@ -29,15 +29,19 @@ func runPatchelf(args ...string) (stdout, stderr string, status int) {
 
 // What it prints of real files is what patchelf prints.
 func TestPatchelfPrints(t *testing.T) {
-	tool, err := exec.LookPath("patchelf")
-	if err != nil && os.Getenv("CI") == "" {
+	const tool = "/usr/bin/patchelf" // in PATH the scripts' own comes first
+	if _, err := os.Stat(tool); err != nil {
+		require.Empty(t, os.Getenv("CI"), err)
 		t.Skip(err)
 	}
-	require.NoError(t, err)
 	var files []string
 	for _, pattern := range []string{"/usr/bin/*", "/usr/lib/*-linux-*/*.so*", "/usr/lib/gcc/*/*/*.o", "/usr/*-linux-gnu*/lib/*.so*"} {
 		found, _ := filepath.Glob(pattern)
-		step := max(1, len(found)/40)
+		found = slices.DeleteFunc(found, func(name string) bool { // patchelf reads a file whole, each time
+			st, err := os.Stat(name)
+			return err != nil || st.Size() > 4<<20
+		})
+		step := max(1, len(found)/25)
 		for i := 0; i < len(found); i += step {
 			files = append(files, found[i])
 		}
