@@ -82,7 +82,7 @@ func newHashSet(scope []*bound) hashSet {
 		}
 	}
 	for _, r := range runtimes { // see [Bindings.definers]
-		s.add(gnuHash(r.symbol) | 1)
+		s.add(elfpatch.NameHash(r.symbol))
 	}
 	return s
 }

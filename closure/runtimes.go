@@ -10,7 +10,7 @@ import (
 // definers are the objects of the scope that define a symbol for others, in its order. What the
 // program has copied from one of them (COPY) is not its own.
 func (b *Bindings) definers(name string) []*Loaded {
-	q := query{self: -1, ref: &elfpatch.Reference{Name: name, Hash: gnuHash(name) | 1}}
+	q := query{self: -1, ref: &elfpatch.Reference{Name: name, Hash: elfpatch.NameHash(name)}}
 	var all []*Loaded
 	for _, c := range b.binder.table.bucket(q.ref.Hash) {
 		l := b.objects[c.object].loaded
@@ -30,15 +30,6 @@ func (b *Bindings) copied(symbol uint32) bool {
 	return slices.ContainsFunc(b.objects[0].symbols.References(), func(r elfpatch.Reference) bool {
 		return r.Class == elfpatch.ClassCopy && r.Symbol == symbol
 	})
-}
-
-// gnuHash is the hash of DT_GNU_HASH (glibc elf/dl-lookup.c: _dl_new_hash).
-func gnuHash(name string) uint32 {
-	h := uint32(5381)
-	for i := range len(name) {
-		h = 33*h + uint32(name[i])
-	}
-	return h
 }
 
 // runtimeLibrary is a library of a compiler of which a process can have one, since it keeps a state: its

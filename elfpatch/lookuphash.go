@@ -136,7 +136,7 @@ func (f *file) sysvChains(s *Symbols, addr vaddr) error {
 		if err != nil {
 			return err
 		}
-		s.order = append(s.order, hashed{gnuHash(name), i})
+		s.order = append(s.order, hashed{NameHash(name), i})
 	}
 	return nil
 }
@@ -196,9 +196,9 @@ func sysvHash(name string) uint32 {
 	return h
 }
 
-// gnuHash is the hash of DT_GNU_HASH as its chains hold it but for the mark of their ends, bit 0,
-// which is set.
-func gnuHash(name string) uint32 { return fullGNUHash(name) | 1 }
+// NameHash is the hash of a symbol's name in DT_GNU_HASH as its chains hold it but for the mark of their
+// ends, bit 0, which is set: what [Reference] has (glibc sysdeps/generic/dl-new-hash.h).
+func NameHash(name string) uint32 { return fullGNUHash(name) | 1 }
 
 // fullGNUHash is the hash of DT_GNU_HASH (glibc sysdeps/generic/dl-new-hash.h).
 func fullGNUHash(name string) uint32 {

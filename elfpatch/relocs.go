@@ -191,7 +191,7 @@ func (s *Symbols) listReferences(marks []uint8) error {
 		if err != nil {
 			return err
 		}
-		ref := Reference{Name: name, Symbol: uint32(i), Hash: gnuHash(name)}
+		ref := Reference{Name: name, Symbol: uint32(i), Hash: NameHash(name)}
 		for ; m != 0; m &= m - 1 {
 			ref.Class = Class(bits.TrailingZeros8(m))
 			s.refs = append(s.refs, ref)
