@@ -13,6 +13,10 @@ type Closure struct {
 	StoreDir string     // the directory of the Nix store inside the root
 	LinkMaps []*LinkMap // one for each program, in the order asked for
 	Objects  []*Object  // every file once, in the order in which it was first loaded
+
+	// Libraries are what libraries load that a program may open at run time: one link map for each of
+	// Options.Libraries, as a process would have it that opens the library and nothing else.
+	Libraries []*LinkMap
 }
 
 // Object is one ELF file. Two paths to one inode are one object, two equal copies are two.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"slices"
+
+	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
 // passedOver notes files for another machine that stood in the way of a search.
@@ -38,7 +40,7 @@ func (j *judge) mappedForeign() error {
 	want := j.m.Program().Object.Info
 	for _, l := range j.m.Loaded {
 		info := l.Object.Info
-		if info.Class == want.Class && info.Machine == want.Machine && info.Data == want.Data {
+		if sameMachine(info, want) {
 			continue
 		}
 		j.add(Finding{
@@ -49,6 +51,11 @@ func (j *judge) mappedForeign() error {
 		})
 	}
 	return nil
+}
+
+// sameMachine reports whether two files can be in one process.
+func sameMachine(a, b *elfpatch.Info) bool {
+	return a.Class == b.Class && a.Machine == b.Machine && a.Data == b.Data
 }
 
 // outsideStore finds what a store program loads from the machine it happens to run on.

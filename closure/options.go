@@ -20,6 +20,9 @@ type Options struct {
 	PreloadFile bool
 	// Opened are the libraries that processes open at run time, in order.
 	Opened []Opened
+	// Libraries are absolute paths inside the root of libraries that are walked by themselves, with the loader
+	// of the first program that is for the same machine.
+	Libraries []string
 }
 
 // Opened is one dlopen.

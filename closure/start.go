@@ -9,10 +9,8 @@ import (
 
 // start learns the program's loader and puts it second on the list, as rtld does before it looks
 // at the first need. It reports whether anything is to be loaded.
-func (p *process) start() bool {
-	program := p.m.Program()
-	info := program.Object.Info
-	interp := program.Object.Interp()
+func (p *process) start(interp string) bool {
+	info := p.m.Program().Object.Info
 	if interp == "" {
 		if interp = libraryInterp(info); interp == "" {
 			return false

@@ -26,6 +26,13 @@ func Walk(root fs.FS, programs []string, opts Options) (*Closure, error) {
 		}
 		c.LinkMaps = append(c.LinkMaps, m)
 	}
+	for _, path := range opts.Libraries {
+		m, err := w.library(path, c.LinkMaps)
+		if err != nil {
+			return nil, err
+		}
+		c.Libraries = append(c.Libraries, m)
+	}
 	c.collect()
 	return c, nil
 }
@@ -39,7 +46,7 @@ func (c *Closure) collect() {
 			c.Objects = append(c.Objects, l.Object)
 		}
 	}
-	for _, m := range c.LinkMaps {
+	for _, m := range slices.Concat(c.LinkMaps, c.Libraries) {
 		for _, l := range m.Loaded {
 			add(l)
 		}
@@ -93,13 +100,33 @@ func (w *walker) linkMap(path string) (*LinkMap, error) {
 	if err != nil {
 		return nil, err
 	}
+	return w.process(path, object, object.Interp())
+}
+
+// library computes the link map of a library that one of some programs may open.
+func (w *walker) library(path string, programs []*LinkMap) (*LinkMap, error) {
+	object, err := w.program(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range programs {
+		if interp := m.Program().Object.Interp(); interp != "" && sameMachine(object.Info, m.Program().Object.Info) {
+			return w.process(path, object, interp)
+		}
+	}
+	return w.process(path, object, "")
+}
+
+// process computes the link map of what starts with an object, with the loader at interp; "" is the one that
+// ldd would take.
+func (w *walker) process(path string, object *Object, interp string) (*LinkMap, error) {
 	program := &Loaded{Object: object, Path: object.Path}
 	p := &process{
 		walker: w, m: &LinkMap{Asked: path, Loaded: []*Loaded{program}},
 		names: map[string]int{}, sonames: map[string]int{}, guessed: map[string]bool{},
 	}
 	p.create(program)
-	if !p.start() {
+	if !p.start(interp) {
 		return p.m, nil
 	}
 	p.m.process = p
