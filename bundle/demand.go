@@ -73,6 +73,9 @@ func (s *start) demands() ([]Demand, error) {
 		return []Demand{loader}, err
 	}
 	all := []Demand{loader}
+	if s.library {
+		all = nil // its program asks for the loader
+	}
 	for _, n := range s.linkMap.Needs {
 		if !inLibc(n.From.Object) && asksLibc(n) {
 			all = append(all, Demand{Object: n.From.Object, Soname: path.Base(n.Name)})

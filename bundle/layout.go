@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -30,6 +31,9 @@ type layout struct {
 	asked    map[*closure.Object][]string          // the names that searches found each object by
 	needed   map[*closure.Object]map[string]string // DT_NEEDED entries with a slash, and what they become
 	folders  map[string]answers                    // the names in each folder
+
+	fixed    map[string]string // where a file must be, by its path: in the folder that an item is
+	reserved map[string]bool   // the places of items
 }
 
 // home is where one library is.
@@ -44,13 +48,14 @@ type home struct {
 // answers says which object a name stands for: for one requester's searches, or in one folder.
 type answers = map[string]*closure.Object
 
-func newLayout(storeDir string, starts []*start) (*layout, error) {
+func newLayout(c *closure.Closure, starts []*start, at *places) (*layout, error) {
 	l := &layout{
-		storeDir: storeDir, starts: starts,
+		storeDir: c.StoreDir, starts: starts, fixed: map[string]string{}, reserved: map[string]bool{},
 		place: map[*closure.Object]string{}, programs: map[*closure.Object]string{},
 		starter: map[*closure.Object]*start{}, found: map[*closure.Object]answers{}, asked: map[*closure.Object][]string{},
 		needed: map[*closure.Object]map[string]string{}, folders: map[string]answers{},
 	}
+	l.fix(c.Items, at)
 	for _, s := range starts {
 		if err := l.collect(s); err != nil {
 			return nil, err
@@ -71,23 +76,47 @@ func (l *layout) collect(s *start) error {
 		if n.To == nil || !s.packs(n.To.Object) || !s.packs(n.From.Object) {
 			continue
 		}
-		from, name := n.From.Object, n.Name
+		name := n.Name
 		if strings.Contains(name, "/") {
 			name = path.Base(name)
-			put(l.needed, from, n.Name, name)
+			put(l.needed, n.From.Object, n.Name, name)
 		}
-		if !n.Rule.Searched() {
-			continue
+		if err := l.record(n.From.Object, name, n); err != nil {
+			return err
 		}
-		if have := l.found[from][name]; have != nil && have != n.To.Object {
-			return &CollisionError{
-				Path:    "the run path of " + from.Path,
-				Sources: []string{have.Path + " for one program", n.To.Object.Path + " for another (bundle them apart)"},
+	}
+	for _, o := range s.linkMap.Opened {
+		if n := o.Need; n.To != nil && s.packs(n.To.Object) && !strings.Contains(n.Name, "/") {
+			if err := l.record(s.caller(o), n.Name, n); err != nil {
+				return err
 			}
 		}
-		put(l.found, from, name, n.To.Object)
-		l.asked[n.To.Object] = append(l.asked[n.To.Object], name)
 	}
+	return nil
+}
+
+// caller is whose run path leads to what is opened at run time: who opens it; for musl (ldso/dynlink.c:
+// dlopen), and for glibc itself, the program, whose DT_RPATH counts for all.
+func (s *start) caller(o *closure.Open) *closure.Object {
+	if by := o.Need.From.Object; s.linkMap.Loader.Kind != closure.LoaderMusl && !inLibc(by) {
+		return by
+	}
+	return s.program()
+}
+
+// record notes what a search for a name found.
+func (l *layout) record(from *closure.Object, name string, n *closure.Need) error {
+	if !n.Rule.Searched() {
+		return nil
+	}
+	if have := l.found[from][name]; have != nil && have != n.To.Object {
+		return &CollisionError{
+			Path:    "the run path of " + from.Path,
+			Sources: []string{have.Path + " for one program", n.To.Object.Path + " for another (bundle them apart)"},
+		}
+	}
+	put(l.found, from, name, n.To.Object)
+	l.asked[n.To.Object] = append(l.asked[n.To.Object], name)
 	return nil
 }
 
@@ -101,7 +130,7 @@ func put[V any](m map[*closure.Object]map[string]V, o *closure.Object, key strin
 // settle gives every object of one program its place.
 func (l *layout) settle(s *start) {
 	for _, o := range s.objects() {
-		if o == s.program() || l.place[o] != "" || !s.packs(o) {
+		if s.starts(o) || l.place[o] != "" || !s.packs(o) {
 			continue
 		}
 		h := &home{object: o, base: path.Base(o.Path)}
@@ -109,19 +138,41 @@ func (l *layout) settle(s *start) {
 			h.exec = executable
 		}
 		names := l.names(s, o)
-		h.folder = l.folderFor(o, names)
+		if at, ok := l.fixed[o.Path]; ok && h.exec == 0 {
+			h.folder, h.base = path.Dir(at), path.Base(at)
+		} else {
+			h.folder = l.folderFor(o, names)
+		}
 		if l.folders[h.folder] == nil {
 			l.folders[h.folder] = answers{}
 		}
 		for _, name := range names {
 			l.folders[h.folder][name] = o
-			if name != h.base {
+			if name != h.base && !l.reserved[path.Join(h.folder, name)] {
 				h.links = append(h.links, name)
 			}
 		}
 		l.homes = append(l.homes, h)
 		l.place[o], l.starter[o] = path.Join(h.folder, h.base), s
 	}
+}
+
+// byPath is where programs and libraries of the root are. A program that a launcher starts is that, for who
+// asks for it.
+func (l *layout) byPath() map[string]string {
+	at := map[string]string{}
+	for o, place := range l.place {
+		at[o.Path] = place
+	}
+	for o, place := range l.programs {
+		at[o.Path] = place
+	}
+	for _, s := range l.starts {
+		if !s.library {
+			at[s.asked] = s.entry
+		}
+	}
+	return at
 }
 
 // names is every name that an object must be found by, sorted: its file name, its soname, and what
@@ -199,7 +250,7 @@ func searches(found, there answers, o *closure.Object) bool {
 // edit is what is changed in an object that goes to folder from.
 func (l *layout) edit(s *start, o *closure.Object, from string) elfpatch.Edit {
 	var e elfpatch.Edit
-	if o == s.program() {
+	if s.starts(o) {
 		e.Interp = s.interp
 		if s.strategy == StrategyStub {
 			e.Loader = relative(from, l.loader(s))
@@ -231,14 +282,15 @@ func (l *layout) wantsRunPath(s *start, o *closure.Object) bool {
 	if s.strategy == StrategyNone {
 		return false
 	}
-	return o == s.program() || len(l.found[o]) > 0 || o.Info.HasRunPath || o.Info.HasRPath
+	return s.starts(o) || len(l.found[o]) > 0 || o.Info.HasRunPath || o.Info.HasRPath
 }
 
 // runPath is the search list of an object in folder from: the folders of their own that its needs
 // went to, in the order of the needs, then lib/.
 func (l *layout) runPath(o *closure.Object, from string) string {
 	var folders []string
-	for _, name := range append(slices.Clip(o.Info.Needed), closure.LibgccName) { // see collectLibgcc
+	opened := slices.Sorted(maps.Keys(l.found[o])) // those of its needs are among them, and first
+	for _, name := range slices.Concat(o.Info.Needed, opened) {
 		if a := l.found[o][path.Base(name)]; a != nil {
 			folder := path.Dir(l.place[a])
 			if folder != libDir && !slices.Contains(folders, folder) {

@@ -52,6 +52,7 @@ type ManifestProgram struct {
 	Source   string   `json:"source"`
 	Strategy Strategy `json:"strategy"`
 	Reason   string   `json:"reason,omitempty"`
+	Setup    *Setup   `json:"setup,omitempty"` // what its launcher does before it
 }
 
 // ManifestEntry is one file, folder or link.

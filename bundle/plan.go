@@ -28,6 +28,8 @@ type Plan struct {
 
 	closure *closure.Closure
 	layout  *layout
+	places  *places
+	packed  map[string]string // where programs and libraries are, by their paths
 	warned  []closure.Finding // of Warnings, what the closure has
 }
 
@@ -47,10 +49,11 @@ type Entry struct {
 // Program is one program of a bundle.
 type Program struct {
 	Entry    string   // what the user starts, "sensor/bin/sensor"
-	ELF      string   // the entry that holds the ELF file; the same as Entry but for a wrapper
+	ELF      string   // the entry that holds the ELF file; the same as Entry unless a launcher starts it
 	Source   string   // where it came from
 	Strategy Strategy // how it finds its loader
 	Reason   string   // why that strategy, for the reader
+	Setup    *Setup   // what the launcher does before it starts the program; nil where nothing is
 }
 
 // Options of a plan; the zero value is right.
@@ -111,7 +114,9 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 		return nil, err
 	}
 	// Beyond this point every need has an answer, and the answers are wanted.
-	starts, verdict, err := decideStarts(c, opts)
+	p.places = newPlaces(c.StoreDir)
+	p.places.putItems(c.Items)
+	starts, verdict, err := decideStarts(c, p.places, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -121,15 +126,18 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 	if p.Name == "" {
 		p.Name = path.Base(starts[0].entry)
 	}
-	if p.layout, err = newLayout(c.StoreDir, starts); err != nil {
+	if p.layout, err = newLayout(c, starts, p.places); err != nil {
 		return nil, err
 	}
 	p.warnLibgcc(starts)
 	// Beyond this point every object has its place.
 	for _, s := range starts {
-		p.addProgram(s)
+		if !s.library {
+			p.addProgram(s)
+		}
 	}
 	p.addLibraries()
+	p.addItems()
 	p.addFolders()
 	slices.SortFunc(p.Entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
 	return p, p.checkNames()
@@ -243,15 +251,23 @@ func oneMachine(c *closure.Closure) error {
 	return nil
 }
 
-// apart reports whether two objects share a link map.
+// apart reports whether two objects share a link map. What libraries load that any program may open shares all.
 func apart(c *closure.Closure) func(a, b *closure.Object) bool {
-	in := map[*closure.Object][]int{}
+	in, anywhere := map[*closure.Object][]int{}, map[*closure.Object]bool{}
+	for _, m := range c.Libraries {
+		for _, o := range m.All() {
+			anywhere[o] = true
+		}
+	}
 	for i, m := range c.LinkMaps {
 		for _, o := range m.All() {
 			in[o] = append(in[o], i)
 		}
 	}
 	return func(a, b *closure.Object) bool {
+		if a != b && (anywhere[a] || anywhere[b]) {
+			return true
+		}
 		for _, i := range in[a] {
 			if a != b && slices.Contains(in[b], i) {
 				return true
@@ -272,15 +288,24 @@ func (p *Plan) addProgram(s *start) {
 		p.layout.programs[o] = elf
 		p.add(Entry{Path: elf, Mode: p.mode(o) | 0o111, Object: o, Edit: p.layout.edit(s, o, path.Dir(elf))})
 	}
-	if s.strategy == StrategyWrapper {
-		p.add(Entry{Path: s.entry, Mode: 0o755, Data: launcher(s.entry, elf, p.layout.place[s.linkMap.Interp.Object], &s.linkMap.Loader)})
+	if s.launched() {
+		p.add(Entry{Path: s.entry, Mode: 0o755, Data: p.launcher(s, elf).text()})
 	}
 	if musl := muslPathFile(o.Info); isMusl(o.Info) && s.ownsLibc() && !p.has(musl) {
 		p.add(Entry{Path: musl, Mode: 0o644, Data: []byte{}})
 	}
 	p.Programs = append(p.Programs, Program{
-		Entry: p.in(s.entry), ELF: p.in(elf), Source: s.asked, Strategy: s.strategy, Reason: s.reason,
+		Entry: p.in(s.entry), ELF: p.in(elf), Source: s.asked, Strategy: s.strategy, Reason: s.reason, Setup: s.setup,
 	})
+}
+
+// launcher is what starts a program whose ELF file is at elf.
+func (p *Plan) launcher(s *start, elf string) *launcher {
+	loader := ""
+	if s.strategy == StrategyWrapper {
+		loader = p.layout.place[s.linkMap.Interp.Object]
+	}
+	return newLauncher(s.entry, elf, s.strategy, loader, &s.linkMap.Loader, s.setup)
 }
 
 // addLibraries adds every object that is not a program, and the links that needs find it by.

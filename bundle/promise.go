@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch/stub"
 )
 
@@ -60,10 +61,12 @@ func (v *verifier) cannotStart(s *starting, why string) {
 // check says why a strategy's promise does not hold.
 func (v *verifier) check(s *starting) (why string) {
 	info := s.elf.info
-	direct := s.Strategy != StrategyWrapper
+	direct := s.Strategy != StrategyWrapper && s.Setup == nil
 	switch {
 	case direct && s.entry != s.elf:
 		return s.Entry + " is not its ELF file"
+	case s.Setup != nil && s.Setup.invalid() != "":
+		return s.Setup.invalid()
 	case s.Strategy == StrategyNone && (info.LoaderPath() != "" || len(info.Needed) > 0):
 		return fmt.Sprintf("it is not static: it asks for the loader %q", clip(info.LoaderPath()))
 	case s.Strategy == StrategyNone:
@@ -139,10 +142,10 @@ func (v *verifier) checkLoader(s *starting) (why string) {
 
 // launched is the loader that a launcher starts, as its last line names it.
 func (v *verifier) launched(entry *verified) string {
-	_, last, _ := bytes.Cut(text(entry), []byte("\nexec \"$root\""))
+	_, last, _ := bytes.Cut(text(entry), []byte("\nexec "))
 	for _, e := range v.order {
 		rel, below := strings.CutPrefix(e.Path, v.manifest.Name+"/")
-		if below && bytes.HasPrefix(last, []byte(shellQuote(rel)+" ")) {
+		if below && bytes.HasPrefix(last, []byte(wrapper.Word(wrapper.Root+"/"+rel)+" ")) {
 			return e.Path
 		}
 	}
@@ -164,8 +167,12 @@ func text(e *verified) []byte {
 
 // checkLauncher compares a launcher with what nixbundle writes for a loader.
 func (v *verifier) checkLauncher(s *starting, by *closure.Loader) {
+	if s.Strategy != StrategyWrapper && s.Setup == nil {
+		return
+	}
 	in := func(p string) string { return strings.TrimPrefix(p, v.manifest.Name+"/") }
-	if s.Strategy == StrategyWrapper && !bytes.Equal(text(s.entry), launcher(in(s.Entry), in(s.ELF), in(s.launched), by)) {
+	l := newLauncher(in(s.Entry), in(s.ELF), s.Strategy, in(s.launched), by, s.Setup)
+	if !bytes.Equal(text(s.entry), l.text()) {
 		v.cannotStart(s, s.Entry+" is not the launcher that nixbundle writes")
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
@@ -27,11 +29,11 @@ func (e *ProofError) Error() string {
 
 // Prove walks the planned tree as the loader would, over the edited files, and compares: every
 // program must load the same objects in the same order, every need must get the same answer, and
-// every symbol reference must reach the same definition. It returns a *ProofError with the first
-// difference. Nothing is written.
+// every symbol reference must reach the same definition; so must what it opens at run time, and libraries that
+// are taken along for themselves. It returns a *ProofError with the first difference. Nothing is written.
 func (p *Plan) Prove() error {
 	for _, s := range p.layout.starts {
-		if s.strategy == StrategyNone {
+		if s.strategy == StrategyNone || s.library {
 			continue
 		}
 		if err := p.prove(s); err != nil {
@@ -51,18 +53,59 @@ func (p *Plan) prove(s *start) error {
 	if s.strategy == StrategySystem {
 		loader.DefaultDirs = []string{"/lib"}
 	}
-	program := path.Join(proofDir, p.in(s.elfPath()))
-	c, err := closure.Walk(tree, []string{program}, closure.Options{Loader: &loader})
+	opts := closure.Options{Loader: &loader, Opened: p.proofOpened(s)}
+	opts.LibraryPath, opts.Preload = p.proofEnvironment(s)
+	var libraries []*start
+	for _, l := range p.layout.starts {
+		if l.library && l.opener == s {
+			libraries = append(libraries, l)
+			opts.Libraries = append(opts.Libraries, p.sigma(l, l.program()))
+		}
+	}
+	c, err := closure.Walk(tree, []string{p.sigma(s, s.program())}, opts)
 	if err != nil {
 		return fmt.Errorf("%s: the bundle cannot be walked: %w", s.asked, err)
 	}
 	if err := p.compare(s, c.LinkMaps[0]); err != nil {
 		return err
 	}
+	for i, l := range libraries {
+		if err := p.compare(l, c.Libraries[i]); err != nil {
+			return err
+		}
+	}
 	if err := p.proveLibgcc(s, c.LinkMaps[0]); err != nil {
 		return err
 	}
 	return p.compareBindings(s, c.LinkMaps[0])
+}
+
+// proofOpened is what a program opens at run time, at its place: names stay names.
+func (p *Plan) proofOpened(s *start) []closure.Opened {
+	var list []closure.Opened
+	for _, o := range s.linkMap.Opened {
+		at := closure.Opened{By: p.sigma(s, o.Need.From.Object), Name: o.Name, Maybe: o.Maybe}
+		if strings.Contains(o.Name, "/") && o.Need.To != nil {
+			at.Name = p.sigma(s, o.Need.To.Object)
+		}
+		list = append(list, at)
+	}
+	return list
+}
+
+// proofEnvironment is what a program's launcher makes of an empty environment, as far as the loader reads it.
+func (p *Plan) proofEnvironment(s *start) (libraryPath string, preload []string) {
+	if s.setup == nil {
+		return "", nil
+	}
+	value := func(name string) string {
+		text, _ := wrapper.Variable(s.setup.Env, name, "", false)
+		return strings.ReplaceAll(text, wrapper.Root, path.Join(proofDir, p.Name))
+	}
+	if names := value("LD_PRELOAD"); names != "" {
+		preload = []string{names}
+	}
+	return value("LD_LIBRARY_PATH"), preload
 }
 
 // proofTree is the file system of a target that has the bundle, and, where a program uses the
@@ -93,7 +136,7 @@ func (p *Plan) proofTree(s *start) (*plannedFS, error) {
 // sigma is where an object of one program is in the proof's tree.
 func (p *Plan) sigma(s *start, o *closure.Object) string {
 	switch {
-	case o == s.program():
+	case s.starts(o):
 		return path.Join(proofDir, p.in(p.layout.programs[o]))
 	case !s.packs(o):
 		return path.Join("/lib", path.Base(o.Path))
@@ -101,9 +144,13 @@ func (p *Plan) sigma(s *start, o *closure.Object) string {
 	return path.Join(proofDir, p.in(p.layout.place[o]))
 }
 
-// compare holds the link map of the bundle against the original's.
+// compare holds the link map of the bundle against the original's. Where a library lacks something, what is
+// found for it in the bundle does no harm.
 func (p *Plan) compare(s *start, got *closure.LinkMap) error {
 	want := s.linkMap
+	if s.library && slices.ContainsFunc(want.Needs, func(n *closure.Need) bool { return n.To == nil }) {
+		return nil
+	}
 	for i := range max(len(want.Loaded), len(got.Loaded)) {
 		if a, b := p.mapped(s, at(want.Loaded, i)), pathOf(at(got.Loaded, i)); a != b {
 			return p.proofError(s, fmt.Sprintf("place %d of the load order", i), a, b)
@@ -115,6 +162,11 @@ func (p *Plan) compare(s *start, got *closure.LinkMap) error {
 	for i, n := range want.Needs {
 		if a, b := p.mapped(s, n.To), pathOf(got.Needs[i].To); a != b {
 			return p.proofError(s, fmt.Sprintf("%s of %s", n.Name, n.From.Object.Path), a, b)
+		}
+	}
+	for i, o := range want.Opened {
+		if a, b := p.mapped(s, o.Need.To), pathOf(got.Opened[i].Need.To); a != b {
+			return p.proofError(s, fmt.Sprintf("%s, which %s opens", o.Name, o.Need.From.Object.Path), a, b)
 		}
 	}
 	return nil

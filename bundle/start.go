@@ -36,16 +36,25 @@ type start struct {
 	interp   string // what PT_INTERP becomes; "" where there is none
 	asked    string // the program as the user named it
 	entry    string // "bin/sensor"
+	setup    *Setup   // what a launcher does before it; nil where nothing is
+	left     []string // store paths of the setup that have no place in the bundle
 
-	libgcc *closure.Object // libgcc_s.so.1, where glibc alone will open it; else nil
+	libgcc  *closure.Object // libgcc_s.so.1, where glibc alone will open it; else nil
+	library bool            // it is no program but a library that one may open
+	opener  *start          // of a library: the program in whose process it is proven; nil where there is none
 }
 
 func (s *start) program() *closure.Object { return s.linkMap.Program().Object }
 
-// elfPath is where the ELF file goes: the entry itself, or libexec/ behind a launcher. The depth is
-// the same, so run paths are too.
+// starts reports whether an object is what the process starts from.
+func (s *start) starts(o *closure.Object) bool { return !s.library && o == s.program() }
+
+// launched reports whether a launcher starts the program.
+func (s *start) launched() bool { return s.strategy == StrategyWrapper || s.setup != nil }
+
+// elfPath is where the ELF file goes: the entry itself, or libexec/ behind a launcher.
 func (s *start) elfPath() string {
-	if s.strategy == StrategyWrapper {
+	if s.launched() {
 		return path.Join("libexec", strings.TrimPrefix(s.entry, "bin/"))
 	}
 	return s.entry
@@ -67,20 +76,14 @@ func (s *start) packs(o *closure.Object) bool {
 }
 
 // decideStarts chooses the strategy of every program. One that is named twice counts once, and two
-// of one name cannot both have it.
-func decideStarts(c *closure.Closure, opts Options) ([]*start, *verdict, error) {
-	var starts []*start
-	for _, m := range c.LinkMaps {
-		s := &start{linkMap: m, asked: m.Asked, entry: programEntry(c.StoreDir, m)}
-		if i := slices.IndexFunc(starts, func(have *start) bool { return have.entry == s.entry }); i >= 0 {
-			if starts[i].program() == s.program() {
-				continue
-			}
-			return nil, nil, &CollisionError{Path: s.entry, Sources: []string{starts[i].asked, s.asked}}
-		}
-		starts = append(starts, s)
+// of one name cannot both have it. Libraries that are taken along for themselves come last.
+func decideStarts(c *closure.Closure, at *places, opts Options) ([]*start, *verdict, error) {
+	starts, err := newStarts(c, at)
+	if err != nil {
+		return nil, nil, err
 	}
-	v, err := newVerdict(starts, opts)
+	libraries := newLibraries(c)
+	v, err := newVerdict(slices.Concat(starts, libraries), opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -89,7 +92,56 @@ func decideStarts(c *closure.Closure, opts Options) ([]*start, *verdict, error) 
 			return nil, nil, err
 		}
 	}
-	return starts, v, checkInterpPath(starts)
+	for _, s := range libraries {
+		s.startAs(starts)
+	}
+	return append(starts, libraries...), v, checkInterpPath(starts)
+}
+
+// newStarts are the programs of a closure, each with its entry.
+func newStarts(c *closure.Closure, at *places) ([]*start, error) {
+	var starts []*start
+	for _, m := range c.LinkMaps {
+		s := &start{linkMap: m, asked: m.Asked, entry: programEntry(c.StoreDir, m)}
+		if place, ok := at.find(m.Asked); ok && m.Helper {
+			s.entry = place
+		}
+		if i := slices.IndexFunc(starts, func(have *start) bool { return have.entry == s.entry }); i >= 0 {
+			if starts[i].program() == s.program() {
+				continue
+			}
+			return nil, &CollisionError{Path: s.entry, Sources: []string{starts[i].asked, s.asked}}
+		}
+		at.put(m.Asked, s.entry)
+		starts = append(starts, s)
+	}
+	// Beyond this point every text has its place.
+	for _, s := range starts {
+		s.setup, s.left = at.setup(s.linkMap.Setup)
+	}
+	return starts, nil
+}
+
+// newLibraries are the libraries of a closure that are taken along for themselves.
+func newLibraries(c *closure.Closure) []*start {
+	var list []*start
+	for _, m := range c.Libraries {
+		if m.Err == nil {
+			list = append(list, &start{linkMap: m, asked: m.Asked, library: true})
+		}
+	}
+	return list
+}
+
+// startAs gives a library the loader of the first program whose process may open it.
+func (s *start) startAs(programs []*start) {
+	s.strategy = StrategyStub
+	for _, p := range programs {
+		if interp := s.linkMap.Interp; p.dynamic() && interp != nil && p.linkMap.Interp != nil && interp.Object == p.linkMap.Interp.Object {
+			s.strategy, s.interp, s.opener = p.strategy, p.interp, p
+			return
+		}
+	}
 }
 
 // decide chooses how one program starts.
@@ -230,39 +282,6 @@ func systemInterp(info *elfpatch.Info) string {
 		dir = path.Dir(abi)
 	}
 	return path.Join(dir, path.Base(info.LoaderPath()))
-}
-
-// launcher is the text of a wrapper's launcher. It finds itself through any number of links, to
-// files and to folders, by physical paths alone; it needs a POSIX shell, and readlink where it is
-// started by a link; arguments and environment stay as they are. A slash behind each path keeps the
-// newlines that a command substitution would drop. Paths are relative to the bundle's folder.
-func launcher(entry, elf, loader string, by *closure.Loader) []byte {
-	up := strings.Repeat("../", strings.Count(entry, "/"))
-	argv0 := `--argv0 "$0" `
-	if by.Kind == closure.LoaderGlibc && olderThan(by.Version, 2, 33) {
-		argv0 = "" // ld.so --argv0 came with glibc 2.33
-	}
-	return []byte(`#!/bin/sh
-# Made by nixbundle: starts the program with the loader that this bundle brings.
-self=$0
-case $self in */*) ;; *) self=./$self ;; esac
-while
-  dir=$(CDPATH= cd -P -- "${self%/*}/" && printf '%s/' "$PWD") || exit 127
-  self=$dir${self##*/}
-  [ -h "$self" ]
-do
-  link=$(readlink -- "$self" && echo /) || exit 127
-  link=${link%??}
-  case $link in /*) self=$link ;; *) self=$dir$link ;; esac
-done
-root=$(CDPATH= cd -P -- "$dir"` + up + ` && printf '%s/' "$PWD") || exit 127
-exec "$root"` + shellQuote(loader) + ` ` + argv0 + `"$root"` + shellQuote(elf) + ` "$@"
-`)
-}
-
-// shellQuote is s as one word of a POSIX shell.
-func shellQuote(s string) string {
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func olderThan(v [2]int, major, minor int) bool {

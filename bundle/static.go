@@ -10,7 +10,7 @@ import (
 
 // dynamic reports whether a program has a loader: PT_INTERP, and not DT_NEEDED, is what decides
 // (fs/binfmt_elf.c: load_elf_binary).
-func (s *start) dynamic() bool { return s.program().Info.LoaderPath() != "" }
+func (s *start) dynamic() bool { return s.library || s.program().Info.LoaderPath() != "" }
 
 // linkage says what a program is that needs no library, for the reader: static, or not quite.
 func (s *start) linkage() string {

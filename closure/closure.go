@@ -2,8 +2,8 @@ package closure
 
 import (
 	"io/fs"
-	"slices"
 
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
@@ -17,6 +17,9 @@ type Closure struct {
 	// Libraries are what libraries load that a program may open at run time: one link map for each of
 	// Options.Libraries, as a process would have it that opens the library and nothing else.
 	Libraries []*LinkMap
+
+	Items  []*Item   // files and folders that are taken along, sorted by path; none lies in another
+	asides []Finding // what Gather has found
 }
 
 // Object is one ELF file. Two paths to one inode are one object, two equal copies are two.
@@ -37,11 +40,16 @@ type File interface {
 // LinkMap is the objects of one process in load order, and their needs. Its order is the order of
 // ldd and the global scope of symbol lookup.
 type LinkMap struct {
-	Asked  string // the program as it was asked for, an absolute path inside the root
+	Asked  string // the program as it was asked for, an absolute path inside the root: it may be a wrapper
+	Helper bool   // nobody asked for it: another program starts it
 	Loader Loader
 	Loaded []*Loaded // the program first; ld.so at the place where a need put it
 	Needs  []*Need   // in the order in which the loader asks
 	Interp *Loaded   // ld.so as PT_INTERP names it; nil for a static program or when it is missing
+
+	Launch *Launch          // how Asked comes to start the program
+	Setup  *wrapper.Wrapper // what is set up for it before it starts: by the wrappers of Launch, one after the other, and for its plugins
+	Err    error            // of a library: why the loader would not take it; the link map then has nothing else
 
 	Preloads []*Need // LD_PRELOAD, as needs of the program; one that nothing answers is ignored
 	Opened   []*Open // what is opened at run time, in order; Needs holds what that asks for, behind the rest
@@ -53,14 +61,25 @@ type LinkMap struct {
 // Program is the program itself.
 func (m *LinkMap) Program() *Loaded { return m.Loaded[0] }
 
-// All is every object of the process once: Loaded in order, then ld.so where no need put it there.
+// All is every object of the process once: Loaded in order, then ld.so where no need put it there, then what
+// is opened at run time.
 func (m *LinkMap) All() []*Object {
+	seen := map[*Object]bool{}
 	var all []*Object
-	for _, l := range m.Loaded {
-		all = append(all, l.Object)
+	add := func(l *Loaded) {
+		if l != nil && !seen[l.Object] {
+			seen[l.Object] = true
+			all = append(all, l.Object)
+		}
 	}
-	if m.Interp != nil && !slices.Contains(all, m.Interp.Object) {
-		all = append(all, m.Interp.Object)
+	for _, l := range m.Loaded {
+		add(l)
+	}
+	add(m.Interp)
+	for _, o := range m.Opened {
+		for _, l := range o.Scope {
+			add(l)
+		}
 	}
 	return all
 }

@@ -20,6 +20,7 @@ func Judge(c *Closure) ([]Finding, error) {
 		}
 		findings = append(findings, j.findings...)
 	}
+	findings = append(findings, c.asides...)
 	SortFindings(findings)
 	return findings, nil
 }
@@ -90,6 +91,9 @@ func (c *comparer) sameBytes(a, b *Object) (bool, error) {
 
 func (j *judge) add(f Finding) {
 	f.Program = j.m.Program().Path
+	if f.Severity < Warning && mayNotHappen(&f, j.m) {
+		f.Severity = Warning
+	}
 	for i := range f.Copies {
 		if o := f.Copies[i].Object; o != nil {
 			f.Copies[i].Store = j.store(f.Copies[i].Path)

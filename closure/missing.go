@@ -22,17 +22,18 @@ func (c *Closure) Missing() error {
 	return nil
 }
 
-// MissingNeeds lists the names that nothing answers, sorted, each once a program.
+// MissingNeeds lists the names that nothing answers, sorted, each once a program; but those of what may
+// never be opened.
 func (c *Closure) MissingNeeds() []MissingNeed {
 	var all []MissingNeed
 	for _, m := range c.LinkMaps {
-		all = append(all, missingIn(m)...)
+		all = append(all, missingIn(m, false)...)
 	}
 	slices.SortStableFunc(all, func(a, b MissingNeed) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
-func missingIn(m *LinkMap) []MissingNeed {
+func missingIn(m *LinkMap, maybe bool) []MissingNeed {
 	program := m.Program()
 	var all []MissingNeed
 	if interp := program.Object.Interp(); interp != "" && m.Interp == nil {
@@ -43,7 +44,7 @@ func missingIn(m *LinkMap) []MissingNeed {
 		all = append(all, MissingNeed{Name: interp, Program: program.Path,
 			Tried: []Candidate{{Path: interp, Rule: RuleInterp, Why: why}}})
 	}
-	unanswered := m.needs(func(n *Need) bool { return n.To == nil })
+	unanswered := m.needs(func(n *Need) bool { return n.To == nil && (maybe || !n.From.maybe()) })
 	for _, needs := range byName(unanswered) {
 		all = append(all, MissingNeed{needs[0].Name, program.Path, needs, tried(needs)})
 	}
@@ -91,7 +92,7 @@ func (e *NotFoundError) Hint() string {
 
 // missing makes findings of what nothing answers.
 func (j *judge) missing() error {
-	for _, m := range missingIn(j.m) {
+	for _, m := range missingIn(j.m, true) {
 		f := Finding{
 			Kind: KindMissing, Severity: Error, Name: m.Name,
 			Copies: []Copy{{Path: m.Name, Chains: chains(m.Needs), Tried: m.Tried}},

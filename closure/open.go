@@ -66,6 +66,30 @@ func (p *process) openOne(o Opened, by *Loaded) error {
 	return nil
 }
 
+// maybe reports whether it is a guess that an object comes into the process.
+func (l *Loaded) maybe() bool { return l.Opened != nil && l.Opened.Maybe }
+
+// mayNotHappen reports whether a finding has to do with what may never be opened.
+func mayNotHappen(f *Finding, m *LinkMap) bool {
+	guessed := map[*Object]bool{}
+	for _, l := range m.objects() {
+		if l.maybe() {
+			guessed[l.Object] = true
+		}
+	}
+	for _, c := range f.Copies {
+		if guessed[c.Object] {
+			return true
+		}
+		for _, chain := range c.Chains {
+			if slices.ContainsFunc(chain, func(n *Need) bool { return n.From.maybe() }) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(f.Users, func(u User) bool { return u.From.maybe() })
+}
+
 // opened finds what a process opens at run time and does not get.
 func (j *judge) opened() error {
 	for _, o := range j.m.Opened {

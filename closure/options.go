@@ -30,6 +30,7 @@ type Opened struct {
 	Program string // the program in whose process it happens, as asked for; "" means every one that has By
 	By      string // who calls: an object's path, needed name or soname; "" is the program
 	Name    string // what is opened: a name to be searched, or a path
+	Maybe   bool   // it is a guess that it happens: what would go wrong is then no error
 }
 
 // storeDir is the store directory that the options mean.

@@ -1,0 +1,140 @@
+package bundle
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/closure/wrapper"
+)
+
+// places says where in a bundle a path of the root is: the one way from texts that name the store to texts
+// that name the bundle.
+type places struct {
+	storeDir string
+	at       map[string]string // relative to the bundle's folder, by absolute path; what is below a folder is below its place
+	taken    map[string]bool   // the places of at
+}
+
+func newPlaces(storeDir string) *places {
+	return &places{storeDir: storeDir, at: map[string]string{}, taken: map[string]bool{}}
+}
+
+// put gives a path a place; the first one stays.
+func (p *places) put(original, place string) {
+	if _, ok := p.at[original]; !ok {
+		p.at[original], p.taken[place] = place, true
+	}
+}
+
+// find is the place of a path: its own, or below that of the nearest folder around it.
+func (p *places) find(original string) (string, bool) {
+	for at := original; ; at = path.Dir(at) {
+		if place, ok := p.at[at]; ok {
+			return path.Join(place, strings.TrimPrefix(original, at)), true
+		}
+		if at == "/" || at == "." {
+			return "", false
+		}
+	}
+}
+
+// forItem chooses the place of data that is taken along: what is in share/ of a store path goes to share/,
+// where a program that looks there from its own folder finds it, and a store path that is one file goes there
+// by its name; all else, and what finds its place taken, goes to a folder for its store path.
+func (p *places) forItem(original string) string {
+	sp, rest, ok := closure.ParseStorePath(p.storeDir, original)
+	place := path.Join("store", "root", original) // from outside the store
+	if ok {
+		place = path.Join("store", sp.Digest[:8]+"-"+sp.Name, rest)
+	}
+	wish := ""
+	if strings.HasPrefix(rest, "/share/") {
+		wish = rest[1:]
+	}
+	if wish == "" || p.clashes(wish) {
+		return place
+	}
+	return wish
+}
+
+// clashes reports whether a place is taken, lies in one that is, or holds one.
+func (p *places) clashes(place string) bool {
+	for have := range p.taken {
+		if have == place || strings.HasPrefix(have, place+"/") || strings.HasPrefix(place, have+"/") {
+			return true
+		}
+	}
+	return strings.HasPrefix(place+"/", path.Dir(manifestFile)+"/")
+}
+
+// relocate gives a text with every path in it that has a place replaced by that place, counted from
+// [wrapper.Root], and the store paths that have none.
+func (p *places) relocate(text string) (relocated string, left []string) {
+	var b strings.Builder
+	for prefix := strings.TrimRight(p.storeDir, "/") + "/"; ; {
+		i := strings.Index(text, prefix)
+		if i < 0 {
+			b.WriteString(text)
+			return b.String(), left
+		}
+		b.WriteString(text[:i])
+		text = text[i:]
+		if original := p.longest(text); original != "" {
+			b.WriteString(wrapper.Root + "/" + p.at[original])
+			text = text[len(original):]
+			continue
+		}
+		end := len(prefix)
+		for end < len(text) && !strings.ContainsRune(":; \t\n\"'", rune(text[end])) {
+			end++
+		}
+		b.WriteString(text[:end])
+		left, text = append(left, text[:end]), text[end:]
+	}
+}
+
+// longest is the longest path that has a place, and with which a text begins.
+func (p *places) longest(text string) string {
+	longest := ""
+	for original := range p.at {
+		rest, ok := strings.CutPrefix(text, original)
+		if ok && len(original) > len(longest) && (rest == "" || !goesOn(rest[0])) {
+			longest = original
+		}
+	}
+	return longest
+}
+
+// goesOn reports whether a file name goes on with a character: another file is meant then.
+func goesOn(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("+-._?=", c) >= 0
+}
+
+// setup is what a launcher sets up for a program, with places in the bundle.
+func (p *places) setup(w *wrapper.Wrapper) (s *Setup, left []string) {
+	if w != nil {
+		s = newSetup(w)
+	}
+	if s == nil {
+		return nil, nil
+	}
+	relocate := func(text *string) {
+		var more []string
+		*text, more = p.relocate(*text)
+		left = append(left, more...)
+	}
+	s.Env, s.Args, s.After = slices.Clone(s.Env), slices.Clone(s.Args), slices.Clone(s.After)
+	for i := range s.Env {
+		relocate(&s.Env[i].Value)
+	}
+	for _, args := range [][]wrapper.Arg{s.Args, s.After} {
+		for i := range args {
+			relocate(&args[i].Text)
+		}
+	}
+	relocate(&s.Chdir)
+	relocate(&s.Argv0.Text)
+	return s, left
+}
