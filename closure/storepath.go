@@ -55,12 +55,14 @@ func validName(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i]; !isNameByte(c) && strings.IndexByte("+-.?=", c) < 0 {
+		if !isNameChar(s[i]) {
 			return false
 		}
 	}
 	return true
 }
+
+func isNameChar(c byte) bool { return isNameByte(c) || strings.IndexByte("+-.?=", c) >= 0 }
 
 // String is the store path as an absolute path.
 func (s StorePath) String() string { return s.Dir + "/" + s.Digest + "-" + s.Name }
