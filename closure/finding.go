@@ -73,6 +73,7 @@ const (
 	KindUnused       Kind = "unused-need" // what is needed is not used
 	KindUnwinder     Kind = "no-libgcc"   // glibc opens libgcc_s.so.1 itself and does not find it
 	KindShadow       Kind = "shadowed"    // another file of the name stands further behind
+	KindAside        Kind = "taken-along" // what is taken along for run time, and cannot be, or not all of it
 	KindInterposed   Kind = "interposed"  // references reach another library than the one they were linked with
 )
 

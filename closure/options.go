@@ -20,6 +20,9 @@ type Options struct {
 	PreloadFile bool
 	// Opened are the libraries that processes open at run time, in order.
 	Opened []Opened
+	// Helpers are programs that others start: absolute paths inside the root. One that cannot be walked or lacks a
+	// library is left out, and [Judge] says so.
+	Helpers []string
 	// Libraries are absolute paths inside the root of libraries that are walked by themselves, with the loader
 	// of the first program that is for the same machine.
 	Libraries []string
