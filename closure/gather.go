@@ -15,9 +15,15 @@ type Seek struct {
 // maxRounds bounds the walks of one search: what is opened opens more, rarely three deep.
 const maxRounds = 64
 
+// Found is what one process may open.
+type Found struct {
+	Wishes  []Wish        // by notes and texts, then those of plugins that are taken or are the machine's
+	Plugins []PluginMatch // the rules that match, with what there is
+}
+
 // Walk walks programs, looks for what they open, and walks again with that until nothing is new. It
-// gives the last closure, whose link maps have what is taken along in Opened, and for each of them the
-// wishes and the plugins. Errors are those of the function Walk and of reading files.
+// gives the last closure, in whose link maps Opened has what is taken along, and what each process may
+// open. Errors are those of the function [Walk] and of reading files.
 func (s *Seeker) Walk(root fs.FS, programs []string, opts Options, seek Seek) (*Closure, []Found, error) {
 	opts.Opened = slices.Clone(opts.Opened)
 	for round := 1; ; round++ {
@@ -25,35 +31,26 @@ func (s *Seeker) Walk(root fs.FS, programs []string, opts Options, seek Seek) (*
 		if err != nil {
 			return nil, nil, err
 		}
+		before := len(opts.Opened)
 		found := make([]Found, len(c.LinkMaps))
-		news := false
 		for i, m := range c.LinkMaps {
 			if found[i], err = s.find(root, m, seek); err != nil {
 				return nil, nil, err
 			}
-			for _, o := range found[i].Opened {
+			for _, o := range found[i].news(m, seek.Suggested) {
 				if !slices.Contains(opts.Opened, o) {
-					opts.Opened, news = append(opts.Opened, o), true
+					opts.Opened = append(opts.Opened, o)
 				}
 			}
 		}
-		if !news || round == maxRounds {
+		if len(opts.Opened) == before || round == maxRounds {
 			return c, found, nil
 		}
 	}
 }
 
-// Found is what one process may open.
-type Found struct {
-	Wishes  []Wish        // those of plugins too
-	Plugins []PluginMatch // which rules match, with what there is
-	Opened  []Opened      // what is taken along of the wishes, as options of a walk
-}
-
 // find looks for what one process may open.
-func (s *Seeker) find(root fs.FS, m *LinkMap, seek Seek) (Found, error) {
-	var f Found
-	var err error
+func (s *Seeker) find(root fs.FS, m *LinkMap, seek Seek) (f Found, err error) {
 	if f.Wishes, err = s.Wishes(m); err != nil {
 		return f, err
 	}
@@ -61,19 +58,22 @@ func (s *Seeker) find(root fs.FS, m *LinkMap, seek Seek) (Found, error) {
 		return f, err
 	}
 	for i := range f.Plugins {
-		p := &f.Plugins[i]
-		if seek.takes(p) || p.Rule.Use == PluginHost {
+		if p := &f.Plugins[i]; seek.takes(p) || p.Rule.Use == PluginHost {
 			f.Wishes = append(f.Wishes, p.Wishes(m)...)
 		}
 	}
+	return f, nil
+}
+
+// news is what is taken along and is not in the process yet.
+func (f *Found) news(m *LinkMap, suggested bool) []Opened {
+	var list []Opened
 	for i := range f.Wishes {
-		if w := &f.Wishes[i]; w.Taken(seek.Suggested) && !w.There {
-			if o := w.Opened(m.Asked); !slices.Contains(f.Opened, o) {
-				f.Opened = append(f.Opened, o)
-			}
+		if w := &f.Wishes[i]; w.Taken(suggested) && !w.loaded {
+			list = append(list, w.Opened(m.Asked))
 		}
 	}
-	return f, nil
+	return list
 }
 
 func (s *Seek) takes(p *PluginMatch) bool {

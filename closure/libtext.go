@@ -2,6 +2,7 @@ package closure
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"path"
 	"slices"
@@ -24,15 +25,24 @@ const (
 
 // texts finds the whole strings of a file that have mark in them and that keep wants: runs of printable
 // ASCII that end in NUL and begin behind anything else, or where a section begins. All that the loader
-// maps is looked through but the string table of the dynamic section, and each string is told once.
+// maps is looked through but the string table of the dynamic section and, where the file has section
+// headers to tell, code, which holds pieces of strings. Each string is told once.
 func texts(o *Object, mark string, keep func(string) bool) ([]libText, error) {
 	f, err := o.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	t := &textScan{f: f, mark: []byte(mark), keep: keep, seen: map[string]bool{}, starts: sectionStarts(f, o.Size)}
-	for _, r := range mappedRanges(o, f) {
+	sections, err := elfpatch.ReadSections(f, o.Size)
+	if err != nil {
+		sections = nil // the loader reads none
+	}
+	t := &textScan{f: f, mark: []byte(mark), keep: keep, seen: map[string]bool{}, starts: sectionStarts(sections)}
+	skip := codeSections(sections)
+	if off, n, err := elfpatch.DynamicStrings(f, o.Size); err == nil {
+		skip = append(skip, fileRange{off, off + n})
+	}
+	for _, r := range without(mappedRanges(o), skip) {
 		if err := t.scan(r); err != nil {
 			return nil, err
 		}
@@ -43,48 +53,48 @@ func texts(o *Object, mark string, keep func(string) bool) ([]libText, error) {
 // fileRange is a part of a file, bytes.
 type fileRange struct{ from, to int64 }
 
-// mappedRanges are the parts of a file that PT_LOAD segments map, in order and each once, without the
-// dynamic string table.
-func mappedRanges(o *Object, f File) []fileRange {
+// mappedRanges are the parts of a file that PT_LOAD segments map.
+func mappedRanges(o *Object) []fileRange {
 	var all []fileRange
 	for _, s := range o.Info.Segments {
-		if s.Type != elf.PT_LOAD || s.Off >= uint64(o.Size) {
-			continue
+		if s.Type == elf.PT_LOAD && s.Off < uint64(o.Size) {
+			all = append(all, fileRange{int64(s.Off), int64(s.Off + min(s.Filesz, uint64(o.Size)-s.Off))})
 		}
-		all = append(all, fileRange{int64(s.Off), int64(s.Off + min(s.Filesz, uint64(o.Size)-s.Off))})
 	}
-	slices.SortFunc(all, func(a, b fileRange) int { return int(min(max(a.from-b.from, -1), 1)) })
-	names := dynamicStrings(f, o.Size)
-	var cut []fileRange
-	end := int64(0)
-	for _, r := range all {
-		r.from = max(r.from, end)
-		end = max(end, r.to)
-		if names.from < r.to && names.to > r.from && names.to > names.from {
-			cut = append(cut, fileRange{r.from, names.from})
-			r.from = names.to
-		}
-		cut = append(cut, r)
-	}
-	return slices.DeleteFunc(cut, func(r fileRange) bool { return r.from >= r.to })
+	return all
 }
 
-// dynamicStrings is where the string table of the dynamic section stands.
-func dynamicStrings(f File, size int64) fileRange {
-	off, n, err := elfpatch.DynamicStrings(f, size)
-	if err != nil {
-		return fileRange{}
+// without is what is in some ranges and in none of others, in order and each byte once.
+func without(ranges, others []fileRange) []fileRange {
+	byStart := func(a, b fileRange) int { return cmp.Compare(a.from, b.from) }
+	slices.SortFunc(ranges, byStart)
+	slices.SortFunc(others, byStart)
+	var left []fileRange
+	end, next := int64(0), 0
+	for _, r := range ranges {
+		r.from = max(r.from, end)
+		for end = max(end, r.to); r.from < r.to; {
+			for next < len(others) && others[next].to <= r.from {
+				next++
+			}
+			to := r.to
+			if next < len(others) {
+				to = min(to, max(others[next].from, r.from))
+			}
+			if to > r.from {
+				left = append(left, fileRange{r.from, to})
+			}
+			if r.from = to; next < len(others) && others[next].from <= to {
+				r.from = max(to, others[next].to)
+			}
+		}
 	}
-	return fileRange{off, off + n}
+	return left
 }
 
 // sectionStarts are where sections with constants begin, sorted: what stands before one is not of its
-// first string. A file without section headers has none.
-func sectionStarts(f File, size int64) []int64 {
-	sections, err := elfpatch.ReadSections(f, size)
-	if err != nil {
-		return nil
-	}
+// first string.
+func sectionStarts(sections []elfpatch.Section) []int64 {
 	var starts []int64
 	for _, s := range sections {
 		if s.Type == elf.SHT_PROGBITS && s.Flags&elf.SHF_ALLOC != 0 && s.Flags&elf.SHF_EXECINSTR == 0 {
@@ -93,6 +103,17 @@ func sectionStarts(f File, size int64) []int64 {
 	}
 	slices.Sort(starts)
 	return starts
+}
+
+// codeSections are where sections with code stand.
+func codeSections(sections []elfpatch.Section) []fileRange {
+	var code []fileRange
+	for _, s := range sections {
+		if s.Type == elf.SHT_PROGBITS && s.Flags&elf.SHF_EXECINSTR != 0 {
+			code = append(code, fileRange{int64(s.Off), int64(s.Off + s.Size)})
+		}
+	}
+	return code
 }
 
 // textScan is one look through one file.

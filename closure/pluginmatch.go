@@ -87,7 +87,7 @@ func (s *Seeker) imported(m *LinkMap, functions []string) (bool, error) {
 // match looks for the plugins: below the library's own store path, below store paths that its text
 // names, and in the folders of variables.
 func (f *pluginFinder) match(s *Seeker, rule *PluginRule, by *Loaded) (*PluginMatch, error) {
-	p := &PluginMatch{Rule: rule, By: by, env: f.env, have: map[string]bool{}}
+	p := &PluginMatch{Rule: rule, By: by, env: f.env, have: map[string]bool{}, seen: map[*node]bool{}}
 	for _, object := range []string{by.Object.Path, by.Path} {
 		if sp, _, ok := ParseStorePath(f.storeDir, object); ok {
 			for _, dir := range rule.Dirs {
@@ -196,8 +196,13 @@ func (f *pluginFinder) add(p *PluginMatch, paths []string) {
 
 // plugins adds the plugins of a folder.
 func (f *pluginFinder) plugins(p *PluginMatch, dir string, depth int, dirs *int) {
-	if *dirs++; p.Rule.Files == "" || *dirs > maxPluginDirs {
-		p.More = p.More || *dirs > maxPluginDirs
+	n, err := f.walk(dir)
+	if err != nil || p.Rule.Files == "" || p.seen[n] { // a link may lead back
+		return
+	}
+	p.seen[n] = true
+	if *dirs++; *dirs > maxPluginDirs {
+		p.More = true
 		return
 	}
 	for _, e := range f.entries(dir) {

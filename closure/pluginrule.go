@@ -60,6 +60,7 @@ type PluginMatch struct {
 
 	env   map[string]string // what wrappers set
 	have  map[string]bool   // what is in Folders and Files
+	seen  map[*node]bool    // folders that were looked into
 	alone []string          // files that are in none of Folders
 	own   []string          // folders, and files alone, that no variable led to
 }

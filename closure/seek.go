@@ -151,18 +151,32 @@ func (of *opens) noteWishes(m *LinkMap, l *Loaded) []Wish {
 // a note has too is the note's.
 func (of *opens) textWishes(m *LinkMap, l *Loaded) []Wish {
 	var wishes []Wish
-	for _, by := range of.callers(m, l) {
-		for _, t := range of.texts {
-			if isNeeded(l, t.text) || of.hasNote(t.text) || !m.asks(t.text) {
-				continue
-			}
-			w := Wish{By: by, Holder: l, Names: []string{t.text}, Source: WishText, Priority: PriorityRecommended, Off: t.off}
-			if w.resolve(m); !w.There {
-				wishes = append(wishes, w)
-			}
+	callers := of.callers(m, l)
+	for _, t := range of.texts {
+		if !isNeeded(l, t.text) && !of.hasNote(t.text) && m.asks(t.text) {
+			wishes = append(wishes, textWish(m, l, t, callers)...)
 		}
 	}
 	return wishes
+}
+
+// textWish is a name searched for each caller, with one wish for each object that answers, or one where
+// none does; nothing where one answers that is there at start.
+func textWish(m *LinkMap, l *Loaded, t libText, callers []*Loaded) []Wish {
+	var found []Wish
+	for _, by := range callers {
+		w := Wish{By: by, Holder: l, Names: []string{t.text}, Source: WishText, Priority: PriorityRecommended, Off: t.off}
+		w.resolve(m)
+		switch {
+		case w.There:
+			return nil
+		case len(found) == 1 && found[0].Object == nil && w.Object != nil:
+			found[0] = w
+		case found == nil, w.Object != nil && !slices.ContainsFunc(found, func(o Wish) bool { return o.Object == w.Object }):
+			found = append(found, w)
+		}
+	}
+	return found
 }
 
 // callers are the objects that call dlopen for an object: itself, or those that its functions are in.

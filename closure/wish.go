@@ -27,6 +27,8 @@ type Wish struct {
 	// Partial says that another entry of the same feature is not found, without which this one is of no use.
 	Partial bool
 	Err     error // why nothing answers, where that is more than that nothing is there
+
+	loaded bool // the answer is in the process, at start or since something opened it
 }
 
 // WishSource is how a wish is known.
@@ -67,7 +69,8 @@ func (w *Wish) resolve(m *LinkMap) {
 			continue
 		}
 		w.Name, w.Object, w.Path, w.Err = name, h.object, h.path, nil
-		w.There = l != nil && l.Opened == nil
+		w.loaded = l != nil
+		w.There = w.loaded && l.Opened == nil
 		w.Host = hostDriver(h.path)
 		return
 	}
