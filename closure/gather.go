@@ -1,386 +1,84 @@
 package closure
 
 import (
-	"debug/elf"
-	"fmt"
 	"io/fs"
-	"maps"
-	"path"
 	"slices"
-	"strings"
-
-	"github.com/nixbundle/nixbundle/closure/wrapper"
-	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
-// Follow says what [Gather] takes along beside what loaders map when programs start, and what it knows to be
-// opened; the zero value is right for most.
-type Follow struct {
-	Data      bool     // files, folders and programs that the text of any packed file names
-	Suggested bool     // libraries that a .note.dlopen only suggests
-	Include   []string // paths inside the root and patterns, as ReadItems takes them
+// Seek is what a search for what programs open at run time takes along.
+type Seek struct {
+	Suggested bool                         // what dlopen notes only suggest, too
+	Plugins   func(*PluginMatch) bool      // which plugins; nil is all that their rules take by themselves
+	Env       map[string]map[string]string // by program as asked for: variables that its wrappers set
 }
 
-// Gather walks programs as [Walk] does, and takes along what they are known to use beyond it: libraries that
-// notes and texts of objects name and that are there, plugins of known libraries, what wrappers set in the
-// environment, and the programs in the folders that those name. It goes on until nothing new is found. The
-// closure then has Helpers among its link maps, Libraries, Items and Mentions.
-//
-// What is guessed may be wrong, and no error comes of it: a program of another machine in a folder of PATH is
-// a finding, and stays a file.
-func Gather(root fs.FS, programs []string, opts Options, follow Follow) (*Closure, error) {
-	g := &gatherer{
-		root: root, opts: opts, follow: follow, items: map[string]*Item{}, read: map[string][]Mention{},
-		looked: map[string]bool{}, changes: map[string][]wrapper.Change{},
-	}
-	g.opts.Opened = slices.Clone(opts.Opened)
-	for _, pattern := range follow.Include {
-		items, err := ReadItems(root, pattern, opts)
+// maxRounds bounds the walks of one search: what is opened opens more, rarely three deep.
+const maxRounds = 64
+
+// Found is what one process may open.
+type Found struct {
+	Wishes  []Wish        // by notes and texts, then those of plugins that are taken or are the machine's
+	Plugins []PluginMatch // the rules that match, with what there is
+}
+
+// Walk walks programs, looks for what they open, and walks again with that until nothing is new. It
+// gives the last closure, in whose link maps Opened has what is taken along, and what each process may
+// open. Errors are those of the function [Walk] and of reading files.
+func (s *Seeker) Walk(root fs.FS, programs []string, opts Options, seek Seek) (*Closure, []Found, error) {
+	opts.Opened = slices.Clone(opts.Opened)
+	for round := 1; ; round++ {
+		c, err := Walk(root, programs, opts)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		for _, item := range items {
-			g.addItem(item)
-		}
-	}
-	const rounds = 64 // what is opened opens more, rarely three deep
-	for range rounds {
-		c, err := Walk(root, programs, g.opts)
-		if err == nil {
-			err = g.grow(c)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !g.grown {
-			return c, g.finish(c)
-		}
-	}
-	return nil, &ProgramError{Path: programs[0], Why: "what it opens opens more, without end", What: "name fewer programs, or leave out --follow-data"}
-}
-
-// gatherer is one run of Gather.
-type gatherer struct {
-	root   fs.FS
-	opts   Options
-	follow Follow
-
-	seeker  Seeker
-	reader  *MentionReader
-	items   map[string]*Item            // by path
-	read    map[string][]Mention        // by file
-	looked  map[string]bool             // paths that were taken along or cannot be, and members that were looked at
-	changes map[string][]wrapper.Change // for the plugins of each program
-	asides  []Finding                   // of paths that cannot be taken along
-	grown   bool                        // this round has found something new
-}
-
-// grow looks for what the processes and files of a closure use that it does not have.
-func (g *gatherer) grow(c *Closure) error {
-	g.grown = false
-	g.reader = NewMentionReader(g.root, g.opts, c.Objects)
-	for _, pass := range []func(*Closure) error{
-		g.setups,
-		g.readMentions,
-		g.opens,
-		g.plugins,
-		g.data,
-		g.members,
-	} {
-		if err := pass(c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// setups takes along what is named by what wrappers set up.
-func (g *gatherer) setups(c *Closure) error {
-	for _, m := range c.LinkMaps {
-		if m.Setup == nil {
-			continue
-		}
-		texts := []string{m.Setup.Chdir, m.Setup.Argv0.Text}
-		for _, change := range m.Setup.Env {
-			texts = append(texts, change.Value)
-		}
-		for _, arg := range slices.Concat(m.Setup.Args, m.Setup.After) {
-			texts = append(texts, arg.Text)
-		}
-		for _, text := range texts {
-			for _, at := range g.named(m.Asked, text) {
-				g.take(at)
+		before := len(opts.Opened)
+		found := make([]Found, len(c.LinkMaps))
+		for i, m := range c.LinkMaps {
+			if found[i], err = s.find(root, m, seek); err != nil {
+				return nil, nil, err
+			}
+			for _, o := range found[i].news(m, seek.Suggested) {
+				if !slices.Contains(opts.Opened, o) {
+					opts.Opened = append(opts.Opened, o)
+				}
 			}
 		}
-	}
-	return nil
-}
-
-// named are the paths of the store in a text of a wrapper that are there.
-func (g *gatherer) named(wrapper, text string) []string {
-	s := NewScanner(g.opts.StoreDir)
-	_, _ = s.Write([]byte(text))
-	found, err := s.Finish()
-	if err != nil {
-		return nil
-	}
-	mentions, err := g.reader.Judge(&Object{Path: wrapper}, found)
-	if err != nil {
-		return nil
-	}
-	var paths []string
-	for _, at := range mentions {
-		if at.Target != "" {
-			paths = append(paths, at.Path)
-		}
-	}
-	return paths
-}
-
-// take takes a path along, unless it lies in what is.
-func (g *gatherer) take(at string) {
-	at = path.Clean(at)
-	if g.looked[at] || g.has(at) {
-		return
-	}
-	g.looked[at] = true
-	item, err := ReadItem(g.root, at, g.opts)
-	if err != nil {
-		g.aside(at, Warning, fmt.Sprintf("%s is named, and cannot be taken along: %v", at, err))
-		return
-	}
-	g.addItem(item)
-}
-
-// has reports whether a path is an item or lies in one.
-func (g *gatherer) has(at string) bool {
-	for ; at != "/"; at = path.Dir(at) {
-		if g.items[at] != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// addItem adds an item, in the place of those that lie in it.
-func (g *gatherer) addItem(item *Item) {
-	if g.has(item.Path) {
-		return
-	}
-	for at := range g.items {
-		if strings.HasPrefix(at, item.Path+"/") {
-			delete(g.items, at)
-		}
-	}
-	g.items[item.Path], g.grown = item, true
-	for _, at := range item.Leads {
-		g.take(at)
-	}
-}
-
-func (g *gatherer) aside(name string, severity Severity, what string) {
-	g.asides = append(g.asides, Finding{Kind: KindAside, Severity: severity, Name: name, What: what})
-}
-
-// readMentions reads what the files of a closure mention, each once.
-func (g *gatherer) readMentions(c *Closure) error {
-	var files []*Object
-	for _, o := range g.files(c) {
-		if _, ok := g.read[o.Path]; !ok {
-			g.read[o.Path] = nil
-			files = append(files, o)
-		}
-	}
-	mentions, err := g.reader.Read(files...)
-	for _, at := range mentions {
-		g.read[at.Holder] = append(g.read[at.Holder], at)
-	}
-	return err
-}
-
-// files are the files of a closure and its items, each once.
-func (g *gatherer) files(c *Closure) []*Object {
-	files := slices.Clone(c.Objects)
-	seen := map[string]bool{}
-	for _, o := range files {
-		seen[o.Path] = true
-	}
-	for _, at := range slices.Sorted(maps.Keys(g.items)) {
-		for i := range g.items[at].Entries {
-			if o := g.items[at].Entries[i].Object; o != nil && !seen[o.Path] {
-				seen[o.Path] = true
-				files = append(files, o)
-			}
-		}
-	}
-	return files
-}
-
-// opens takes along the libraries that objects open by their notes, and by names and paths in their text.
-func (g *gatherer) opens(c *Closure) error {
-	for _, m := range c.LinkMaps {
-		wishes, err := g.wishes(m)
-		if err != nil {
-			return err
-		}
-		g.open(m, wishes)
-	}
-	return nil
-}
-
-func (g *gatherer) wishes(m *LinkMap) ([]Wish, error) {
-	wishes, err := g.seeker.Wishes(m)
-	if err != nil {
-		return nil, err
-	}
-	var mentions []Mention
-	for _, o := range m.All() {
-		mentions = append(mentions, g.read[o.Path]...)
-	}
-	return append(wishes, g.seeker.Mentioned(m, mentions)...), nil
-}
-
-// open adds to what a process opens the wishes that are taken along.
-func (g *gatherer) open(m *LinkMap, wishes []Wish) {
-	for i := range wishes {
-		w := &wishes[i]
-		if !w.Taken(g.follow.Suggested) || w.There {
-			continue
-		}
-		o := w.Opened(m.Asked)
-		o.Maybe = w.Source != WishNote
-		if !slices.Contains(g.opts.Opened, o) {
-			g.opts.Opened, g.grown = append(g.opts.Opened, o), true
+		if len(opts.Opened) == before || round == maxRounds {
+			return c, found, nil
 		}
 	}
 }
 
-// plugins takes along the plugins of known libraries.
-func (g *gatherer) plugins(c *Closure) error {
-	for _, m := range c.LinkMaps {
-		matches, err := g.seeker.Plugins(g.root, m, m.variables())
-		if err != nil {
-			return err
-		}
-		g.changes[m.Asked] = nil
-		for i := range matches {
-			p := &matches[i]
-			if !p.Rule.Taken() {
-				continue
-			}
-			for _, at := range slices.Concat(p.Folders, p.dataFiles()) {
-				g.take(at)
-			}
-			g.open(m, p.Wishes(m))
-			g.changes[m.Asked] = append(g.changes[m.Asked], p.Changes(func(at string) string { return at })...)
+// find looks for what one process may open.
+func (s *Seeker) find(root fs.FS, m *LinkMap, seek Seek) (f Found, err error) {
+	if f.Wishes, err = s.Wishes(m); err != nil {
+		return f, err
+	}
+	if f.Plugins, err = s.Plugins(root, m, seek.Env[m.Asked]); err != nil {
+		return f, err
+	}
+	for i := range f.Plugins {
+		if p := &f.Plugins[i]; seek.takes(p) || p.Rule.Use == PluginHost {
+			f.Wishes = append(f.Wishes, p.Wishes(m)...)
 		}
 	}
-	return nil
+	return f, nil
 }
 
-// variables are those that the wrappers of a program set, and their values in an empty environment.
-func (m *LinkMap) variables() map[string]string {
-	env := map[string]string{}
-	if m.Setup != nil {
-		for _, c := range m.Setup.Env {
-			env[c.Name], _ = wrapper.Variable(m.Setup.Env, c.Name, "", false)
+// news is what is taken along and is not in the process yet.
+func (f *Found) news(m *LinkMap, suggested bool) []Opened {
+	var list []Opened
+	for i := range f.Wishes {
+		if w := &f.Wishes[i]; w.Taken(suggested) && !w.loaded {
+			list = append(list, w.Opened(m.Asked))
 		}
 	}
-	return env
+	return list
 }
 
-// data takes along what texts of files name, where that is wanted.
-func (g *gatherer) data(c *Closure) error {
-	for _, o := range g.files(c) {
-		for _, at := range g.read[o.Path] {
-			followed := at.Kind == MentionData || at.Kind == MentionFolder || at.Kind == MentionProgram
-			if g.follow.Data && followed && at.Use == elfpatch.UseNone {
-				g.take(at.Path)
-			}
-		}
+func (s *Seek) takes(p *PluginMatch) bool {
+	if s.Plugins == nil {
+		return p.Rule.Use == PluginTake
 	}
-	return nil
-}
-
-// members finds the programs and libraries among the files of items.
-func (g *gatherer) members(c *Closure) error {
-	first := c.LinkMaps[0].Program().Object.Info
-	for _, at := range slices.Sorted(maps.Keys(g.items)) {
-		item := g.items[at]
-		for i := range item.Entries {
-			e := &item.Entries[i]
-			if e.Object == nil || g.looked["member "+e.Object.Path] {
-				continue
-			}
-			g.looked["member "+e.Object.Path] = true
-			switch file := path.Join(item.Path, e.Name); {
-			case g.isProgram(item, e):
-				g.opts.Helpers, g.grown = append(g.opts.Helpers, file), true
-			case isLibrary(e.Object.Info) && sameMachine(e.Object.Info, first):
-				g.opts.Libraries, g.grown = append(g.opts.Libraries, file), true
-			}
-		}
-	}
-	return nil
-}
-
-// isProgram reports whether a file of an item is one that the kernel starts: an ELF file that names a loader,
-// or a script where programs are, that is executable.
-func (g *gatherer) isProgram(item *Item, e *ItemEntry) bool {
-	if e.Mode&0o111 == 0 {
-		return false
-	}
-	if info := e.Object.Info; info != nil {
-		return info.LoaderPath() != "" && info.Soname == ""
-	}
-	dir := path.Base(path.Dir(e.Object.Path))
-	return isScript(e.Object) && (e.Name == "." || dir == "bin" || dir == "sbin" || dir == "libexec")
-}
-
-// isScript reports whether a file begins with #!.
-func isScript(o *Object) bool {
-	f, err := o.Open()
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	head, err := readSome(f, 2)
-	return err == nil && string(head) == "#!"
-}
-
-// isLibrary reports whether a file is what dlopen takes.
-func isLibrary(info *elfpatch.Info) bool {
-	return info != nil && info.Type == elf.ET_DYN && info.Dynamic && info.DynFlags1&elf.DF_1_PIE == 0 &&
-		(info.LoaderPath() == "" || info.Soname != "")
-}
-
-// finish puts what was found into the last closure.
-func (g *gatherer) finish(c *Closure) error {
-	for _, at := range slices.Sorted(maps.Keys(g.items)) {
-		c.Items = append(c.Items, g.items[at])
-	}
-	for _, o := range g.files(c) {
-		c.Mentions = append(c.Mentions, g.read[o.Path]...)
-	}
-	for _, m := range c.LinkMaps {
-		m.addChanges(g.changes[m.Asked])
-	}
-	c.asides = append(c.asides, g.asides...)
-	return nil
-}
-
-// addChanges sets variables for plugins that no wrapper sets.
-func (m *LinkMap) addChanges(changes []wrapper.Change) {
-	if len(changes) == 0 {
-		return
-	}
-	if m.Setup == nil {
-		m.Setup = &wrapper.Wrapper{Argv0: wrapper.Argv0{Inherit: true}}
-	}
-	set := m.variables()
-	for _, c := range changes {
-		if _, ok := set[c.Name]; !ok {
-			m.Setup.Env = append(m.Setup.Env, c)
-		}
-	}
+	return s.Plugins(p)
 }

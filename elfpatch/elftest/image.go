@@ -34,6 +34,7 @@ type Image struct {
 
 	BuildID   []byte
 	Notes     []Note
+	Rodata    []byte // .rodata, which is read only
 	NoStack   bool   // no PT_GNU_STACK
 	ExecStack bool   // PT_GNU_STACK with PF_X
 	BSS       uint64 // bytes of the writable segment that are not in the file

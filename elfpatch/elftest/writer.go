@@ -145,6 +145,7 @@ func (w *writer) build() {
 	if !w.Static {
 		w.addTables()
 	}
+	w.add(part{name: ".rodata", typ: elf.SHT_PROGBITS, flags: elf.SHF_ALLOC, align: 8, data: w.Rodata})
 	w.add(part{
 		name: ".text", typ: elf.SHT_PROGBITS, flags: elf.SHF_ALLOC | elf.SHF_EXECINSTR, align: 16, data: w.text(),
 	})
