@@ -3,11 +3,12 @@ package bundle
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Change is one thing that an edit changes in a file, from what to what.
 type Change struct {
-	What string `json:"what"` // "interp", "loader", "rpath", "runPath", "soname" or "needed"
+	What string `json:"what"` // "interp", "loader", "rpath", "runPath", "soname", "needed" or "text"
 	From string `json:"from"` // "" when it was not there
 	To   string `json:"to"`   // "" when it is removed
 }
@@ -18,7 +19,19 @@ func (e *Entry) Changes() []Change {
 	if e.Object == nil {
 		return nil
 	}
+	var list []Change
+	for _, t := range e.Texts {
+		list = append(list, Change{"text", t.From, strings.TrimRight(t.To, "\x00")})
+	}
+	return append(list, e.edits()...)
+}
+
+// edits are the changes of an ELF file's headers and dynamic section.
+func (e *Entry) edits() []Change {
 	info, edit := e.Object.Info, e.Edit
+	if info == nil {
+		return nil
+	}
 	var list []Change
 	change := func(what, from, to string) {
 		if from != to {

@@ -29,6 +29,14 @@ func openContent(e *Entry) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(e.Texts) > 0 {
+		o := &overlay{f, e.Texts}
+		if err := o.check(); err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+		f = o
+	}
 	c := &content{ReaderAt: f, size: e.Object.Size, object: e.Object, source: f}
 	if e.edited() {
 		image, err := e.patch(f)

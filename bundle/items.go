@@ -4,15 +4,50 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
 )
 
-// putItems gives every item its place.
-func (p *places) putItems(items []*closure.Item) {
+// putItems gives every item its place: first those for which somebody has said it.
+func (p *places) putItems(items []*closure.Item) error {
 	for _, item := range items {
-		p.put(item.Path, p.forItem(item.Path))
+		if item.Dest == "" {
+			continue
+		}
+		dest := strings.TrimSuffix(item.Dest, "/")
+		if why := badDest(dest); why != "" {
+			return &OptionError{"include", item.Path + ":" + item.Dest, why}
+		}
+		if p.clashes(dest) {
+			return &OptionError{"include", item.Path + ":" + item.Dest, "something else is there already"}
+		}
+		p.putItem(item, dest)
 	}
+	for _, item := range items {
+		if item.Dest == "" {
+			p.putItem(item, p.forItem(item.Path))
+		}
+	}
+	return nil
+}
+
+// putItem gives an item a place, by both its names.
+func (p *places) putItem(item *closure.Item, place string) {
+	p.put(item.Path, place)
+	p.put(item.Target, place)
+}
+
+// badDest says why data cannot go to a place.
+func badDest(dest string) string {
+	top, _, _ := strings.Cut(dest, "/")
+	switch {
+	case !cleanPath(dest) || dest == ".":
+		return "the destination must be a path inside the bundle, without .. in it"
+	case top == "bin" || top == libDir || top == "libexec":
+		return "bin, lib and libexec are for programs and the libraries that they need"
+	}
+	return ""
 }
 
 // fix gives the libraries among items their places there: who looks for them in that folder finds them. The
@@ -21,7 +56,7 @@ func (l *layout) fix(items []*closure.Item, at *places) {
 	for _, item := range items {
 		for i := range item.Entries {
 			e := &item.Entries[i]
-			place, _ := at.find(e.Path)
+			place, _ := at.find(path.Join(item.Path, e.Name))
 			l.reserved[place] = true
 			if e.Mode.IsRegular() && e.Object.Info != nil && !inLibc(e.Object) {
 				if _, ok := l.fixed[e.Object.Path]; !ok {
@@ -37,28 +72,29 @@ func (p *Plan) addItems() {
 	p.packed = p.layout.byPath()
 	for _, item := range p.closure.Items {
 		for i := range item.Entries {
-			p.addItemEntry(&item.Entries[i])
+			p.addItemEntry(item, &item.Entries[i])
 		}
 	}
 }
 
-func (p *Plan) addItemEntry(e *closure.ItemEntry) {
-	place, _ := p.places.find(e.Path)
+func (p *Plan) addItemEntry(item *closure.Item, e *closure.ItemEntry) {
+	original := path.Join(item.Path, e.Name)
+	place, _ := p.places.find(original)
 	switch {
 	case e.Mode.IsDir():
 		p.add(Entry{Path: place, Mode: fs.ModeDir | 0o755})
 	case e.Mode&fs.ModeSymlink != 0:
-		p.addItemLink(place, e)
+		p.addItemLink(place, original, e)
 	default:
-		p.addItemFile(place, e.Object)
+		p.addItemFile(place, original, e.Object)
 	}
 }
 
 // addItemLink adds a link to where its target is in the bundle.
-func (p *Plan) addItemLink(place string, e *closure.ItemEntry) {
+func (p *Plan) addItemLink(place, original string, e *closure.ItemEntry) {
 	to, ok := p.placeOf(e.Target)
 	if !ok {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("%s: left out: the link leads to %s, which is not in the bundle", e.Path, orNowhere(e.Target)))
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%s: left out: the link leads to %s, which is not in the bundle", original, orNowhere(e.Target)))
 		return
 	}
 	if to != place {
@@ -75,8 +111,12 @@ func orNowhere(target string) string {
 
 // addItemFile adds a file, unless a program or library has that place already; one that is in the bundle
 // elsewhere is a link.
-func (p *Plan) addItemFile(place string, o *closure.Object) {
-	if to, ok := p.packed[o.Path]; ok {
+func (p *Plan) addItemFile(place, original string, o *closure.Object) {
+	to, ok := p.packed[original]
+	if !ok {
+		to, ok = p.packed[o.Path]
+	}
+	if ok {
 		if to != place {
 			p.add(Entry{Path: place, Mode: fs.ModeSymlink | 0o777, Link: relative(path.Dir(place), to)})
 		}

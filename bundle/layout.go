@@ -157,9 +157,8 @@ func (l *layout) settle(s *start) {
 	}
 }
 
-// byPath is where programs and libraries of the root are. A program that a launcher starts is that, for who
-// asks for it.
-func (l *layout) byPath() map[string]string {
+// files is where the ELF files of programs and libraries are, by their paths.
+func (l *layout) files() map[string]string {
 	at := map[string]string{}
 	for o, place := range l.place {
 		at[o.Path] = place
@@ -167,6 +166,13 @@ func (l *layout) byPath() map[string]string {
 	for o, place := range l.programs {
 		at[o.Path] = place
 	}
+	return at
+}
+
+// byPath is where programs and libraries are, for who asks for a path: of a program that a launcher starts,
+// the launcher.
+func (l *layout) byPath() map[string]string {
+	at := l.files()
 	for _, s := range l.starts {
 		if !s.library {
 			at[s.asked] = s.entry

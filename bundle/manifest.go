@@ -24,6 +24,7 @@ type Manifest struct {
 	Programs []ManifestProgram `json:"programs"`         // in the order asked for
 	Entries  []ManifestEntry   `json:"entries"`          // sorted by path; all but the manifest itself
 	Accepted []ManifestFinding `json:"acceptedFindings"`
+	Residue  []Residue         `json:"residue,omitempty"` // what still names the store, by entry and offset
 }
 
 // ManifestTarget is the machine that a bundle was planned for.
@@ -92,10 +93,10 @@ func manifestPath(name string) string { return path.Join(name, manifestFile) }
 const manifestFile = "share/nixbundle/manifest.json"
 
 // newManifest is the manifest of a plan whose entries were packed as records say.
-func newManifest(p *Plan, records []ManifestEntry, tool string) *Manifest {
+func newManifest(p *Plan, records []ManifestEntry, residue []Residue, tool string) *Manifest {
 	m := &Manifest{
 		Schema: ManifestSchema, Name: p.Name, Tool: tool, Target: p.Target, Entries: records,
-		Programs: []ManifestProgram{}, Accepted: []ManifestFinding{},
+		Programs: []ManifestProgram{}, Accepted: []ManifestFinding{}, Residue: residue,
 	}
 	for _, q := range p.Programs {
 		m.Programs = append(m.Programs, ManifestProgram(q))
@@ -124,15 +125,27 @@ func (m *Manifest) encode() ([]byte, error) {
 
 // storePath is the store path that an object is in, "" outside the store.
 func (p *Plan) storePath(o *closure.Object) string {
-	dir := defaultStoreDir
-	if p.closure != nil {
-		dir = p.closure.StoreDir
-	}
-	sp, _, ok := closure.ParseStorePath(dir, o.Path)
+	sp, _, ok := closure.ParseStorePath(p.storeDir(), o.Path)
 	if !ok {
 		return ""
 	}
 	return path.Join(sp.Dir, sp.Digest+"-"+sp.Name)
+}
+
+// storeDir is the store that the plan's sources are in.
+func (p *Plan) storeDir() string {
+	if p.closure == nil {
+		return defaultStoreDir
+	}
+	return p.closure.StoreDir
+}
+
+// mentions are what the plan's sources say of the store.
+func (p *Plan) mentions() []closure.Mention {
+	if p.closure == nil {
+		return nil
+	}
+	return p.closure.Mentions
 }
 
 // defaultStoreDir is the store of a plan that was made by hand.

@@ -12,6 +12,8 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+
+	"github.com/nixbundle/nixbundle/closure"
 )
 
 // PackOptions say how a plan is written, never what; the zero value is right.
@@ -56,13 +58,15 @@ func Pack(ctx context.Context, w io.Writer, p *Plan, opts PackOptions) (*Summary
 
 // pack is the only writer of bundles: a list of passes over the entries, to any kind of sink.
 func pack(ctx context.Context, t sink, p *Plan, opts PackOptions) (*Summary, error) {
-	k := &packer{ctx: ctx, sink: t, plan: p, opts: opts, hash: sha256.New()}
+	k := &packer{ctx: ctx, sink: t, plan: p, opts: opts, hash: sha256.New(), scanner: closure.NewScanner(p.storeDir())}
+	k.residues = newResidues(p.mentions())
 	defer t.abort()
 	for _, pass := range []func() error{
 		k.check, // beyond this point every name is safe to write
 		k.measure,
 		k.findTwins, // beyond this point all sizes are known
 		k.writeEntries,
+		k.judgeResidues,
 		k.writeManifest,
 		t.close,
 	} {
@@ -82,6 +86,9 @@ type packer struct {
 	opts PackOptions
 	hash hash.Hash
 	sum  Summary
+
+	scanner  *closure.Scanner
+	residues *residues
 
 	entries []Entry        // the plan's, and the folders of the manifest
 	sizes   []int64        // of entries that are files; -1 for others
@@ -181,6 +188,9 @@ func (k *packer) writeEntries() error {
 		}
 		if r.Type == TypeFile && r.SameAs == "" {
 			sum, err := k.copy(i, k.sink)
+			if err == nil {
+				err = k.scanned(i)
+			}
 			if err != nil {
 				return err
 			}
@@ -228,6 +238,11 @@ func (k *packer) copyBytes(i int, to sink, c *content) error {
 			return k.about(i, err)
 		}
 		k.hash.Write(room)
+		if to == k.sink {
+			if _, err := k.scanner.Write(room); err != nil {
+				return k.about(i, err)
+			}
+		}
 		if err := to.filled(len(room)); err != nil {
 			return err
 		}
@@ -236,6 +251,33 @@ func (k *packer) copyBytes(i int, to sink, c *content) error {
 	}
 	if err := c.unchanged(); err != nil {
 		return k.about(i, err)
+	}
+	return nil
+}
+
+// scanned notes what an entry that was written says of the store.
+func (k *packer) scanned(i int) error {
+	found, err := k.scanner.Finish()
+	if err != nil {
+		return k.about(i, err)
+	}
+	source := ""
+	if o := k.entries[i].Object; o != nil {
+		source = o.Path
+	}
+	k.residues.add(k.entries[i].Path, source, found)
+	return nil
+}
+
+// judgeResidues refuses a bundle that must not look into the store and would. Nothing is read any more.
+func (k *packer) judgeResidues() error {
+	for i, j := range k.first {
+		if j >= 0 {
+			k.residues.repeat(k.entries[i].Path, k.entries[j].Path)
+		}
+	}
+	if k.plan.Strict {
+		return k.residues.strict()
 	}
 	return nil
 }
@@ -289,7 +331,7 @@ func (k *packer) record(i int) ManifestEntry {
 
 // writeManifest writes the manifest as the last file.
 func (k *packer) writeManifest() error {
-	m := newManifest(k.plan, k.records, k.opts.Tool)
+	m := newManifest(k.plan, k.records, k.residues.sorted(), k.opts.Tool)
 	data, err := m.encode()
 	if err != nil {
 		return err

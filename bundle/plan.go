@@ -20,6 +20,7 @@ type Plan struct {
 	Target   *ManifestTarget   // the target that it was planned for; nil where none was named
 	Epoch    int64             // the modification time of every entry, seconds since 1970
 	Accepted []closure.Finding // conflicts that stand in the closure and were allowed
+	Strict   bool              // the bundle is refused if something in it still leads into the store
 	Warnings []string          // what is likely a mistake, and what the plan changes beyond edits: set-id bits dropped
 
 	// Apart reports whether two objects are in one process. Equal files then stay two files: as
@@ -40,8 +41,9 @@ type Entry struct {
 	Link string      // the target of a symbolic link, relative
 	Data []byte      // the content of a generated file; nil where Object is set
 
-	Object *closure.Object // the source of a packed file; nil for folders, links, generated files
-	Edit   elfpatch.Edit   // what is changed in it
+	Object *closure.Object // the source of a packed file; nil for folders, links, generated files. Its Info is nil where that is no ELF file
+	Texts  []Text          // what is replaced in it, by Off
+	Edit   elfpatch.Edit   // what is changed in it then
 
 	patched *patched // what Edit made of Object, once it is known; nil where it is not kept
 }
@@ -74,6 +76,8 @@ type Options struct {
 	Accept []closure.Acceptance
 	// Epoch is the modification time of every entry, seconds since 1970; 0 means 1.
 	Epoch int64
+	// Strict refuses, when it is packed, a bundle in which something still leads into the store.
+	Strict bool
 }
 
 // OptionError says that an option makes no sense.
@@ -109,13 +113,15 @@ func (e *ConflictError) Hint() string {
 // has no answer, a *TargetError where the target's own C library is asked for and will not do, and a
 // *CollisionError where one tree cannot give every program its own copy.
 func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
-	p := &Plan{Name: opts.Name, Epoch: cmp.Or(opts.Epoch, 1), closure: c, Apart: apart(c)}
+	p := &Plan{Name: opts.Name, Epoch: cmp.Or(opts.Epoch, 1), Strict: opts.Strict, closure: c, Apart: apart(c)}
 	if err := p.admit(opts); err != nil {
 		return nil, err
 	}
 	// Beyond this point every need has an answer, and the answers are wanted.
 	p.places = newPlaces(c.StoreDir)
-	p.places.putItems(c.Items)
+	if err := p.places.putItems(c.Items); err != nil {
+		return nil, err
+	}
 	starts, verdict, err := decideStarts(c, p.places, opts)
 	if err != nil {
 		return nil, err
@@ -138,6 +144,7 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 	}
 	p.addLibraries()
 	p.addItems()
+	p.replaceOpened()
 	p.addFolders()
 	slices.SortFunc(p.Entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
 	return p, p.checkNames()

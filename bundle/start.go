@@ -33,9 +33,9 @@ type start struct {
 	linkMap  *closure.LinkMap
 	strategy Strategy
 	reason   string
-	interp   string // what PT_INTERP becomes; "" where there is none
-	asked    string // the program as the user named it
-	entry    string // "bin/sensor"
+	interp   string   // what PT_INTERP becomes; "" where there is none
+	asked    string   // the program as the user named it
+	entry    string   // "bin/sensor"
 	setup    *Setup   // what a launcher does before it; nil where nothing is
 	left     []string // store paths of the setup that have no place in the bundle
 

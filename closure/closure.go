@@ -18,8 +18,9 @@ type Closure struct {
 	// Options.Libraries, as a process would have it that opens the library and nothing else.
 	Libraries []*LinkMap
 
-	Items  []*Item   // files and folders that are taken along, sorted by path; none lies in another
-	asides []Finding // what Gather has found
+	Items    []*Item   // files and folders that are taken along, sorted by path; none lies in another
+	Mentions []Mention // of the store in Objects and Items, file by file and by offset
+	asides   []Finding // what Gather has found
 }
 
 // Object is one ELF file. Two paths to one inode are one object, two equal copies are two.

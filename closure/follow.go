@@ -16,9 +16,17 @@ import (
 // Follow says what [Gather] takes along beside what loaders map when programs start, and what it knows to be
 // opened; the zero value is right for most.
 type Follow struct {
-	Data      bool     // files, folders and programs that the text of any packed file names
-	Suggested bool     // libraries that a .note.dlopen only suggests
-	Include   []string // paths inside the root and patterns, as ReadItems takes them
+	Data      bool // files, folders and programs that the text of any packed file names
+	Suggested bool // libraries that a .note.dlopen only suggests
+	Include   []Include
+	// Env are further changes of the environment of the programs that were asked for.
+	Env []wrapper.Change
+}
+
+// Include is what is taken along because somebody says so.
+type Include struct {
+	Pattern string // a path inside the root or a pattern, as [ReadItems] takes them
+	Dest    string // where it goes in a bundle, a path with slashes relative to its folder; "" leaves that open
 }
 
 // Gather walks programs as [Walk] does, and takes along what they are known to use beyond it: libraries that
@@ -34,13 +42,10 @@ func Gather(root fs.FS, programs []string, opts Options, follow Follow) (*Closur
 		looked: map[string]bool{}, changes: map[string][]wrapper.Change{},
 	}
 	g.opts.Opened = slices.Clone(opts.Opened)
-	for _, pattern := range follow.Include {
-		items, err := ReadItems(root, pattern, opts)
-		if err != nil {
+	g.reader = NewMentionReader(root, opts, nil)
+	for _, include := range follow.Include {
+		if err := g.include(include); err != nil {
 			return nil, err
-		}
-		for _, item := range items {
-			g.addItem(item)
 		}
 	}
 	const rounds = 64 // what is opened opens more, rarely three deep
@@ -75,6 +80,21 @@ type gatherer struct {
 	grown   bool                        // this round has found something new
 }
 
+// include takes along what somebody asks for. Several items that one pattern means go below one destination.
+func (g *gatherer) include(include Include) error {
+	items, err := ReadItems(g.root, include.Pattern, g.opts)
+	if err != nil {
+		return err
+	}
+	for _, item := range items {
+		if item.Dest = include.Dest; include.Dest != "" && len(items) > 1 {
+			item.Dest = path.Join(include.Dest, path.Base(item.Path))
+		}
+		g.addItem(item)
+	}
+	return nil
+}
+
 // grow looks for what the processes and files of a closure use that it does not have.
 func (g *gatherer) grow(c *Closure) error {
 	g.grown = false
@@ -97,6 +117,9 @@ func (g *gatherer) grow(c *Closure) error {
 // setups takes along what is named by what wrappers set up.
 func (g *gatherer) setups(c *Closure) error {
 	for _, m := range c.LinkMaps {
+		if !m.Helper {
+			m.addChanges(g.follow.Env)
+		}
 		if m.Setup == nil {
 			continue
 		}
@@ -173,6 +196,13 @@ func (g *gatherer) addItem(item *Item) {
 		}
 	}
 	g.items[item.Path], g.grown = item, true
+	for i := range item.Entries {
+		if e := &item.Entries[i]; e.Object != nil {
+			if o, err := g.reader.Holder(e.Object.Path); err == nil {
+				e.Object = o
+			}
+		}
+	}
 	for _, at := range item.Leads {
 		g.take(at)
 	}
@@ -265,13 +295,16 @@ func (g *gatherer) plugins(c *Closure) error {
 		g.changes[m.Asked] = nil
 		for i := range matches {
 			p := &matches[i]
-			if !p.Rule.Taken() {
+			if p.Rule.Use != PluginTake {
 				continue
 			}
-			for _, at := range slices.Concat(p.Folders, p.dataFiles()) {
+			g.open(m, p.Wishes(m))
+			if p.Rule.Vars == nil {
+				continue // they are looked for beside the library
+			}
+			for _, at := range slices.Concat(p.Folders, p.alone) {
 				g.take(at)
 			}
-			g.open(m, p.Wishes(m))
 			g.changes[m.Asked] = append(g.changes[m.Asked], p.Changes(func(at string) string { return at })...)
 		}
 	}
@@ -363,13 +396,17 @@ func (g *gatherer) finish(c *Closure) error {
 		c.Mentions = append(c.Mentions, g.read[o.Path]...)
 	}
 	for _, m := range c.LinkMaps {
-		m.addChanges(g.changes[m.Asked])
+		set := m.variables()
+		m.addChanges(slices.DeleteFunc(g.changes[m.Asked], func(c wrapper.Change) bool {
+			_, ok := set[c.Name]
+			return ok && c.Op != wrapper.Suffix
+		}))
 	}
 	c.asides = append(c.asides, g.asides...)
 	return nil
 }
 
-// addChanges sets variables for plugins that no wrapper sets.
+// addChanges adds changes of the environment to those of the wrappers.
 func (m *LinkMap) addChanges(changes []wrapper.Change) {
 	if len(changes) == 0 {
 		return
@@ -377,10 +414,5 @@ func (m *LinkMap) addChanges(changes []wrapper.Change) {
 	if m.Setup == nil {
 		m.Setup = &wrapper.Wrapper{Argv0: wrapper.Argv0{Inherit: true}}
 	}
-	set := m.variables()
-	for _, c := range changes {
-		if _, ok := set[c.Name]; !ok {
-			m.Setup.Env = append(m.Setup.Env, c)
-		}
-	}
+	m.Setup.Env = append(m.Setup.Env, changes...)
 }

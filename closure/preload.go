@@ -36,9 +36,8 @@ func (p *process) preload(s *scope) error {
 // preloads are the names to preload, in order.
 func (p *process) preloads() []string {
 	var names []string
-	for _, list := range p.opts.Preload {
-		names = append(names, strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ':' })...)
-	}
+	list := p.m.variable("LD_PRELOAD", strings.Join(p.opts.Preload, ":"))
+	names = append(names, strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ':' })...)
 	if p.opts.PreloadFile {
 		names = append(names, p.preloadFile(p.m.Loader.PreloadPath)...)
 	}

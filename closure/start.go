@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"strings"
 
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
@@ -47,15 +48,29 @@ func (p *process) setOrder() {
 	env := list{rule: RuleLibraryPath}
 	if p.m.Loader.Kind == LoaderMusl {
 		p.order = muslOrder
-		env.places = p.muslPlaces(p.opts.LibraryPath)
+		env.places = p.muslPlaces(p.libraryPath())
 	} else {
 		p.order = glibcOrder
 		p.name(0, "") // the program's name is empty: an empty DT_NEEDED is itself
-		env.places = p.pathList(p.opts.LibraryPath, p.m.Program(), ":;")
+		env.places = p.pathList(p.libraryPath(), p.m.Program(), ":;")
 	}
 	if env.places != nil {
 		p.env = []list{env}
 	}
+}
+
+// libraryPath is LD_LIBRARY_PATH as the program sees it, whose wrappers may change it.
+func (p *process) libraryPath() string {
+	return p.m.variable("LD_LIBRARY_PATH", p.opts.LibraryPath)
+}
+
+// variable is a variable as a program sees it that is started where it has that value, "" being none.
+func (m *LinkMap) variable(name, value string) string {
+	if m.Setup == nil {
+		return value
+	}
+	value, _ = wrapper.Variable(m.Setup.Env, name, value, value != "")
+	return value
 }
 
 // libraryInterp is the loader that ldd would take for a library, which names none: that of its

@@ -1,13 +1,16 @@
 package closure
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 )
 
 // Walk computes what each program's loader would map, in its order, and why. Programs are absolute
 // slash paths inside root; root's files must also be io.ReaderAt, and links are read through
-// fs.ReadLinkFS; several files are opened at a time. A library is taken as ldd takes one.
+// fs.ReadLinkFS; several files are opened at a time. A library is taken as ldd takes one; a wrapper or a script
+// stands for the program that it starts, in the environment that it makes.
 //
 // A need that nothing answers is no error: its To is nil, see [Closure.Missing]. What stops the loader
 // itself is one: a [*LoadError]. What is no program is a [*ProgramError] or a [*WrapperError].
@@ -25,6 +28,11 @@ func Walk(root fs.FS, programs []string, opts Options) (*Closure, error) {
 			return nil, err
 		}
 		c.LinkMaps = append(c.LinkMaps, m)
+	}
+	for _, path := range opts.Helpers {
+		if err := w.helper(path, c); err != nil {
+			return nil, err
+		}
 	}
 	for _, path := range opts.Libraries {
 		m, err := w.library(path, c.LinkMaps)
@@ -94,13 +102,46 @@ type process struct {
 	guesses int             // places looked at for that
 }
 
-// linkMap computes the link map of one program.
+// linkMap computes the link map of one program, of a wrapper the one of what it starts.
 func (w *walker) linkMap(path string) (*LinkMap, error) {
-	object, err := w.program(path)
+	launch, err := w.launch(path)
 	if err != nil {
 		return nil, err
 	}
-	return w.process(path, object, object.Interp())
+	object, err := w.program(launch.Program)
+	if err != nil {
+		return nil, err
+	}
+	return w.process(&LinkMap{Asked: path, Launch: launch, Setup: Flatten(launch)}, object, object.Interp())
+}
+
+// helper computes the link map of a program that another one may start. What cannot start for that is told.
+func (w *walker) helper(path string, c *Closure) error {
+	m, err := w.linkMap(path)
+	var system *fs.PathError
+	if errors.As(err, &system) {
+		return err
+	}
+	first := c.LinkMaps[0].Program().Object.Info
+	switch {
+	case err != nil:
+		c.aside(path, Note, "%s is taken along as it is: %v", path, err)
+	case !sameMachine(m.Program().Object.Info, first):
+		c.asides = append(c.asides, Finding{Kind: KindWrongMachine, Severity: Warning, Name: path,
+			What: fmt.Sprintf("%s, which another program may start, is for %v, and the programs are for %v", path, m.Program().Object.Info.Machine, first.Machine),
+			Advice: "let it be built for the machine that the program runs on (in nixpkgs' words the host platform)"})
+	case len(missingIn(m, false)) > 0:
+		missing := missingIn(m, false)[0]
+		c.aside(path, Warning, "%s, which another program may start, needs %s, and nothing answers", path, missing.Name)
+	default:
+		m.Helper = true
+		c.LinkMaps = append(c.LinkMaps, m)
+	}
+	return nil
+}
+
+func (c *Closure) aside(name string, severity Severity, format string, args ...any) {
+	c.asides = append(c.asides, Finding{Kind: KindAside, Severity: severity, Name: name, What: fmt.Sprintf(format, args...)})
 }
 
 // library computes the link map of a library that one of some programs may open.
@@ -109,22 +150,26 @@ func (w *walker) library(path string, programs []*LinkMap) (*LinkMap, error) {
 	if err != nil {
 		return nil, err
 	}
+	interp := ""
 	for _, m := range programs {
-		if interp := m.Program().Object.Interp(); interp != "" && sameMachine(object.Info, m.Program().Object.Info) {
-			return w.process(path, object, interp)
+		if program := m.Program().Object; interp == "" && sameMachine(object.Info, program.Info) {
+			interp = program.Interp()
 		}
 	}
-	return w.process(path, object, "")
+	m, err := w.process(&LinkMap{Asked: path}, object, interp)
+	var stops *LoadError
+	if errors.As(err, &stops) {
+		return &LinkMap{Asked: path, Loaded: []*Loaded{{Object: object, Path: object.Path}}, Err: err}, nil
+	}
+	return m, err
 }
 
 // process computes the link map of what starts with an object, with the loader at interp; "" is the one that
 // ldd would take.
-func (w *walker) process(path string, object *Object, interp string) (*LinkMap, error) {
+func (w *walker) process(m *LinkMap, object *Object, interp string) (*LinkMap, error) {
 	program := &Loaded{Object: object, Path: object.Path}
-	p := &process{
-		walker: w, m: &LinkMap{Asked: path, Loaded: []*Loaded{program}},
-		names: map[string]int{}, sonames: map[string]int{}, guessed: map[string]bool{},
-	}
+	m.Loaded = []*Loaded{program}
+	p := &process{walker: w, m: m, names: map[string]int{}, sonames: map[string]int{}, guessed: map[string]bool{}}
 	p.create(program)
 	if !p.start(interp) {
 		return p.m, nil
@@ -141,7 +186,7 @@ func (w *walker) process(path string, object *Object, interp string) (*LinkMap, 
 	}
 	p.m.Loaded = s.list
 	p.listInterp()
-	return p.m, p.open(path)
+	return p.m, p.open(m.Asked)
 }
 
 // create puts an object on the list that names are compared with. An earlier object goes first.

@@ -76,7 +76,7 @@ type app struct {
 	rootDir string    // --root
 	json    bool      // --json
 	given   closure.Options
-	open    []string // --open
+	opens   []string // --open
 }
 
 const (
@@ -180,9 +180,31 @@ func (a *app) collect(percent int) {
 	}
 }
 
-// walk walks the programs that the command line names. What is read is kept, so that there is little
-// garbage to look for until a bundle is packed.
+// walk walks the programs that the command line names.
 func (a *app) walk(args []string) (fs.FS, *closure.Closure, error) {
+	root, programs, err := a.open(args)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := closure.Walk(root, programs, a.given)
+	if err != nil {
+		return nil, nil, err
+	}
+	return root, c, a.checkOpened(c)
+}
+
+// gather walks them with all that they are known to use.
+func (a *app) gather(args []string, follow closure.Follow) (*closure.Closure, error) {
+	root, programs, err := a.open(args)
+	if err != nil {
+		return nil, err
+	}
+	return closure.Gather(root, programs, a.given, follow)
+}
+
+// open opens the root and finds the programs in it. What is read from it is kept, so that there is little
+// garbage to look for until a bundle is packed.
+func (a *app) open(args []string) (fs.FS, []string, error) {
 	a.collect(800)
 	root, err := closure.OpenRoot(a.rootDir)
 	if err != nil {
@@ -192,12 +214,6 @@ func (a *app) walk(args []string) (fs.FS, *closure.Closure, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if a.given.Opened, err = a.opened(); err != nil {
-		return nil, nil, err
-	}
-	c, err := closure.Walk(root, programs, a.given)
-	if err != nil {
-		return nil, nil, err
-	}
-	return root, c, a.checkOpened(c)
+	a.given.Opened, err = a.opened()
+	return root, programs, err
 }

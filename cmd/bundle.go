@@ -19,6 +19,7 @@ import (
 // bundleFlags are the flags of the verb bundle.
 type bundleFlags struct {
 	plan   bundle.Options
+	follow followFlags
 	target targetFlags
 	output string
 	level  string
@@ -67,6 +68,8 @@ Pi OS has those of the first Pi too, debian-12 has not.
 	f.StringVar(&flags.plan.Interp, "interp", bundle.Auto, "how programs find their loader: auto, system, stub, wrapper, or an absolute path")
 	flags.target.add(c)
 	f.StringVar(&flags.level, "level", "default", "compression: "+strings.Join(bundle.Levels(), ", "))
+	flags.follow.add(c)
+	f.BoolVar(&flags.plan.Strict, "strict", false, "refuse a bundle in which anything still leads into the store")
 	f.BoolVar(&flags.plan.AllowConflicts, "allow-conflicts", false, "bundle although the loader will mix up copies; the manifest records what")
 	f.StringVar(&flags.accept, "accept", "", "file of accepted conflicts, as the verb conflicts writes it")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "print the plan and write nothing")
@@ -94,7 +97,11 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 	if flags.plan.Target, err = flags.target.target(); err != nil {
 		return err
 	}
-	plan, err := a.plan(args, flags.plan)
+	follow, err := a.follow(&flags.follow)
+	if err != nil {
+		return err
+	}
+	plan, err := a.plan(args, follow, flags.plan)
 	if err != nil {
 		return err
 	}
@@ -119,8 +126,8 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 }
 
 // plan walks the programs and plans their bundle, proven.
-func (a *app) plan(args []string, opts bundle.Options) (*bundle.Plan, error) {
-	_, c, err := a.walk(args)
+func (a *app) plan(args []string, follow closure.Follow, opts bundle.Options) (*bundle.Plan, error) {
+	c, err := a.gather(args, follow)
 	if err != nil {
 		return nil, err
 	}

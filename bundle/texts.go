@@ -1,0 +1,113 @@
+package bundle
+
+import (
+	"io"
+	"path"
+	"strings"
+
+	"github.com/nixbundle/nixbundle/closure"
+)
+
+// Text is a text of a file that is replaced by another of the same length.
+type Text struct {
+	Off  int64 // where it stands, bytes
+	From string
+	To   string
+}
+
+// overlay is a file with texts replaced.
+type overlay struct {
+	closure.File
+	texts []Text // by Off, none over another
+}
+
+// ReadAt reads the file as the texts have it.
+func (o *overlay) ReadAt(b []byte, off int64) (int, error) {
+	n, err := o.File.ReadAt(b, off)
+	for _, t := range o.texts {
+		from, to := max(t.Off, off), min(t.Off+int64(len(t.To)), off+int64(n))
+		if from < to {
+			copy(b[from-off:to-off], t.To[from-t.Off:])
+		}
+	}
+	return n, err
+}
+
+// check reports a text that is not there.
+func (o *overlay) check() error {
+	for _, t := range o.texts {
+		b := make([]byte, len(t.From))
+		if n, err := o.File.ReadAt(b, t.Off); n < len(b) && err != nil && err != io.EOF {
+			return err
+		}
+		if string(b) != t.From || len(t.From) != len(t.To) {
+			return errChanged
+		}
+	}
+	return nil
+}
+
+// replaceOpened lets objects that open a library by its path in the store open it where it is in the bundle:
+// dlopen expands $ORIGIN (ld.so(8), "Dynamic string tokens"), to the folder of who calls it, which is bin/ or
+// lib/ as that of the object is. musl knows no tokens there; a name without a path is searched.
+func (p *Plan) replaceOpened() {
+	at := p.layout.files()
+	for i := range p.closure.Mentions {
+		m := &p.closure.Mentions[i]
+		holder, ok := at[m.Holder]
+		if !ok || m.Kind != closure.MentionLibrary || !m.Whole || m.Use != "" || m.Text != m.Path || m.Object == nil {
+			continue
+		}
+		target, ok := at[m.Object.Path]
+		if !ok {
+			continue
+		}
+		to, ok := openedText(holder, target, len(m.Text), p.usesMusl(m.Holder))
+		if !ok {
+			continue
+		}
+		if e := p.entry(holder); e != nil {
+			e.Texts = append(e.Texts, Text{Off: m.Off, From: m.Text, To: to})
+		}
+	}
+}
+
+// openedText is what a program at holder opens a library at target by, in exactly that many bytes.
+func openedText(holder, target string, length int, musl bool) (string, bool) {
+	if musl {
+		name := path.Base(target)
+		return name + strings.Repeat("\x00", max(0, length-len(name))), len(name) <= length
+	}
+	from := path.Dir(holder)
+	if from == libDir {
+		from = "bin" // so that it is the same from everywhere in lib/ and bin/
+	}
+	dir := "$ORIGIN/" + relative(from, path.Dir(target))
+	fill := length - len(dir) - len("/") - len(path.Base(target))
+	if fill < 0 {
+		return "", false
+	}
+	return dir + strings.Repeat("/", 1+fill) + path.Base(target), true
+}
+
+// usesMusl reports whether a file is loaded by musl.
+func (p *Plan) usesMusl(file string) bool {
+	for _, s := range p.layout.starts {
+		for _, o := range s.linkMap.All() {
+			if o.Path == file {
+				return s.linkMap.Loader.Kind == closure.LoaderMusl
+			}
+		}
+	}
+	return false
+}
+
+// entry is the entry of that place; nil where there is none.
+func (p *Plan) entry(place string) *Entry {
+	for i := range p.Entries {
+		if p.Entries[i].Path == p.in(place) {
+			return &p.Entries[i]
+		}
+	}
+	return nil
+}
