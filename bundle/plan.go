@@ -17,6 +17,7 @@ type Plan struct {
 	Name     string            // the folder that holds everything, "sensor"
 	Entries  []Entry           // sorted by Path; the manifest is not among them
 	Programs []Program         // in the order asked for
+	Prefix   string            // the folder that it must be unpacked to, "/opt/sensor"; "" for any
 	Target   *ManifestTarget   // the target that it was planned for; nil where none was named
 	Epoch    int64             // the modification time of every entry, seconds since 1970
 	Accepted []closure.Finding // conflicts that stand in the closure and were allowed
@@ -28,9 +29,11 @@ type Plan struct {
 	Apart func(a, b *closure.Object) bool
 
 	closure *closure.Closure
+	prefix  *prefix // nil where the bundle can be anywhere: it then has what follows
 	layout  *layout
 	places  *places
 	packed  map[string]string // where programs and libraries are, by their paths
+	paths   map[string]bool   // of a prefix: the entries so far
 	warned  []closure.Finding // of Warnings, what the closure has
 }
 
@@ -76,6 +79,9 @@ type Options struct {
 	Accept []closure.Acceptance
 	// Epoch is the modification time of every entry, seconds since 1970; 0 means 1.
 	Epoch int64
+	// Prefix is the folder that the bundle will be unpacked to, where that is known: "/opt/sensor". Every file then
+	// keeps its place below the store, and every path of the store in it becomes one below PREFIX/store.
+	Prefix string
 	// Strict refuses, when it is packed, a bundle in which something still leads into the store.
 	Strict bool
 }
@@ -118,6 +124,9 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 		return nil, err
 	}
 	// Beyond this point every need has an answer, and the answers are wanted.
+	if opts.Prefix != "" {
+		return p, p.planPrefix(opts)
+	}
 	p.places = newPlaces(c.StoreDir)
 	if err := p.places.putItems(c.Items); err != nil {
 		return nil, err
@@ -145,9 +154,14 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 	p.addLibraries()
 	p.addItems()
 	p.replaceOpened()
+	p.sortEntries()
+	return p, p.checkNames()
+}
+
+// sortEntries completes the entries by their folders. Beyond this point none is added.
+func (p *Plan) sortEntries() {
 	p.addFolders()
 	slices.SortFunc(p.Entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
-	return p, p.checkNames()
 }
 
 // admit refuses a closure that must not be packed.
@@ -332,6 +346,11 @@ func (p *Plan) addLibraries() {
 // addFolders adds the folders that the entries stand in.
 func (p *Plan) addFolders() {
 	seen := map[string]bool{".": true}
+	for _, e := range p.Entries {
+		if e.Mode.IsDir() {
+			seen[e.Path] = true
+		}
+	}
 	for _, e := range slices.Clone(p.Entries) {
 		for dir := path.Dir(e.Path); !seen[dir]; dir = path.Dir(dir) {
 			seen[dir] = true

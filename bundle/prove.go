@@ -32,6 +32,9 @@ func (e *ProofError) Error() string {
 // every symbol reference must reach the same definition; so must what it opens at run time, and libraries that
 // are taken along for themselves. It returns a *ProofError with the first difference. Nothing is written.
 func (p *Plan) Prove() error {
+	if p.prefix != nil {
+		return p.provePrefix()
+	}
 	for _, s := range p.layout.starts {
 		if s.strategy == StrategyNone || s.library {
 			continue
@@ -136,6 +139,8 @@ func (p *Plan) proofTree(s *start) (*plannedFS, error) {
 // sigma is where an object of one program is in the proof's tree.
 func (p *Plan) sigma(s *start, o *closure.Object) string {
 	switch {
+	case p.prefix != nil:
+		return p.prefix.absolute(o.Path)
 	case s.starts(o):
 		return path.Join(proofDir, p.in(p.layout.programs[o]))
 	case !s.packs(o):
