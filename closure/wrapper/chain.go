@@ -1,0 +1,73 @@
+package wrapper
+
+import "slices"
+
+// StartedBy is a wrapper that is started by that path as one with a Target: of a script this is its
+// interpreter, and behind it stand the argument of its first line and the path, as the kernel puts them
+// there (fs/binfmt_script.c).
+func (w Wrapper) StartedBy(path string) (Wrapper, error) {
+	if w.Kind != Script {
+		return w, nil
+	}
+	words, env, err := w.Interpreter()
+	if err != nil {
+		return w, err
+	}
+	w.Env, w.Target = env, words[0]
+	w.Args = nil
+	for _, word := range append(words[1:len(words):len(words)], path) {
+		w.Args = append(w.Args, Arg{Text: word})
+	}
+	return w, nil
+}
+
+// Then is the one wrapper that does what two do, the second being started by the first, by that path.
+// Both have a Target. Inherit means of the result what it means of the first.
+//
+// Arguments that a shell expands see the environment as it is in the end: where the second changes
+// what those of the first depend on, that is an error.
+func (outer Wrapper) Then(inner Wrapper, path string) (Wrapper, error) {
+	if err := outer.settled(inner); err != nil {
+		return outer, err
+	}
+	w := Wrapper{
+		Kind: outer.Kind, Interp: outer.Interp, Target: inner.Target, Argv0: inner.Argv0,
+		Chdir: joinDir(outer.Chdir, inner.Chdir),
+		Env:   slices.Concat(outer.Env, inner.Env),
+		Args:  slices.Concat(inner.Args, outer.Args),
+		After: slices.Concat(outer.After, inner.After),
+		Drop:  outer.Drop || inner.Drop,
+	}
+	if inner.Drop {
+		w.Args, w.After = inner.Args, inner.After
+	}
+	switch {
+	case !inner.Argv0.Inherit:
+	case inner.Kind == Shell: // the kernel gives a shell the path, and not the name
+		w.Argv0 = Argv0{Text: path}
+	case outer.Argv0 == Argv0{}:
+		w.Argv0 = Argv0{Text: path, Resolve: inner.Argv0.Resolve}
+	default:
+		w.Argv0 = outer.Argv0
+		w.Argv0.Resolve = outer.Argv0.Resolve || inner.Argv0.Resolve
+	}
+	return w, nil
+}
+
+// settled looks whether what a wrapper leaves to the end is the same after what the next one does.
+func (outer Wrapper) settled(inner Wrapper) error {
+	names := map[string]bool{"PATH": outer.Argv0.Resolve && inner.Argv0.Inherit}
+	if !inner.Drop {
+		for _, a := range slices.Concat(outer.Args, outer.After) {
+			for _, name := range a.names() {
+				names[name] = true
+			}
+		}
+	}
+	for _, c := range inner.Env {
+		if names[c.Name] {
+			return refuse("the wrapper of %s changes %s, which the arguments of the one before it depend on", inner.Target, c.Name)
+		}
+	}
+	return nil
+}
