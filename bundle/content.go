@@ -30,7 +30,7 @@ func openContent(e *Entry) (*content, error) {
 		return nil, err
 	}
 	if len(e.Texts) > 0 {
-		o := &overlay{f, e.Texts}
+		o := &replaced{f, e.Texts}
 		if err := o.check(); err != nil {
 			_ = f.Close()
 			return nil, err

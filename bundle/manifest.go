@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 )
 
 // ManifestSchema names what a manifest's fields mean. Fields may be added under the same name; a
@@ -48,12 +49,12 @@ func newManifestTarget(p *Port) *ManifestTarget {
 
 // ManifestProgram is one program of a bundle, as [Program] has it.
 type ManifestProgram struct {
-	Entry    string   `json:"entry"` // what the user starts, the path of an entry
-	ELF      string   `json:"elf"`   // the entry that holds the ELF file
-	Source   string   `json:"source"`
-	Strategy Strategy `json:"strategy"`
-	Reason   string   `json:"reason,omitempty"`
-	Setup    *Setup   `json:"setup,omitempty"` // what its launcher does before it
+	Entry    string           `json:"entry"` // what the user starts, the path of an entry
+	ELF      string           `json:"elf"`   // the entry that holds the ELF file
+	Source   string           `json:"source"`
+	Strategy Strategy         `json:"strategy"`
+	Reason   string           `json:"reason,omitempty"`
+	Setup    *wrapper.Wrapper `json:"setup,omitempty"` // what its launcher does before it
 }
 
 // ManifestEntry is one file, folder or link.

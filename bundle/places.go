@@ -112,12 +112,9 @@ func goesOn(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("+-._?=", c) >= 0
 }
 
-// setup is what a launcher sets up for a program, with places in the bundle.
-func (p *places) setup(w *wrapper.Wrapper) (s *Setup, left []string) {
-	if w != nil {
-		s = newSetup(w)
-	}
-	if s == nil {
+// setup is what a launcher does for a program, with places in the bundle, and the store paths that have none.
+func (p *places) setup(w *wrapper.Wrapper) (s *wrapper.Wrapper, left []string) {
+	if s = newSetup(w); s == nil {
 		return nil, nil
 	}
 	relocate := func(text *string) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
@@ -53,12 +54,12 @@ type Entry struct {
 
 // Program is one program of a bundle.
 type Program struct {
-	Entry    string   // what the user starts, "sensor/bin/sensor"
-	ELF      string   // the entry that holds the ELF file; the same as Entry unless a launcher starts it
-	Source   string   // where it came from
-	Strategy Strategy // how it finds its loader
-	Reason   string   // why that strategy, for the reader
-	Setup    *Setup   // what the launcher does before it starts the program; nil where nothing is
+	Entry    string           // what the user starts, "sensor/bin/sensor"
+	ELF      string           // the entry that holds the ELF file; the same as Entry unless a launcher starts it
+	Source   string           // where it came from
+	Strategy Strategy         // how it finds its loader
+	Reason   string           // why that strategy, for the reader
+	Setup    *wrapper.Wrapper // what the launcher does before it starts the program; nil where nothing is
 }
 
 // Options of a plan; the zero value is right.

@@ -65,8 +65,8 @@ func (v *verifier) check(s *starting) (why string) {
 	switch {
 	case direct && s.entry != s.elf:
 		return s.Entry + " is not its ELF file"
-	case s.Setup != nil && s.Setup.invalid() != "":
-		return s.Setup.invalid()
+	case badSetup(s.Setup) != nil:
+		return "its launcher " + badSetup(s.Setup).Error()
 	case s.Strategy == StrategyNone && (info.LoaderPath() != "" || len(info.Needed) > 0):
 		return fmt.Sprintf("it is not static: it asks for the loader %q", clip(info.LoaderPath()))
 	case s.Strategy == StrategyNone:
@@ -92,6 +92,19 @@ func (v *verifier) check(s *starting) (why string) {
 		return ""
 	}
 	return v.checkLoader(s)
+}
+
+// badSetup says what in a setup no launcher can do.
+func badSetup(w *wrapper.Wrapper) error {
+	if w == nil {
+		return nil
+	}
+	for _, c := range w.Env {
+		if err := c.Check(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hasOurStub reports whether a program enters the code that stands in package stub, at its place in

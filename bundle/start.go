@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
@@ -33,11 +34,11 @@ type start struct {
 	linkMap  *closure.LinkMap
 	strategy Strategy
 	reason   string
-	interp   string   // what PT_INTERP becomes; "" where there is none
-	asked    string   // the program as the user named it
-	entry    string   // "bin/sensor"
-	setup    *Setup   // what a launcher does before it; nil where nothing is
-	left     []string // store paths of the setup that have no place in the bundle
+	interp   string           // what PT_INTERP becomes; "" where there is none
+	asked    string           // the program as the user named it
+	entry    string           // "bin/sensor"
+	setup    *wrapper.Wrapper // what a launcher does before it; nil where nothing is
+	left     []string         // store paths of the setup that have no place in the bundle
 
 	libgcc  *closure.Object // libgcc_s.so.1, where glibc alone will open it; else nil
 	library bool            // it is no program but a library that one may open

@@ -1,8 +1,10 @@
 package bundle
 
 import (
+	"cmp"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
@@ -15,14 +17,14 @@ type Text struct {
 	To   string
 }
 
-// overlay is a file with texts replaced.
-type overlay struct {
+// replaced is a file with other texts in some places.
+type replaced struct {
 	closure.File
 	texts []Text // by Off, none over another
 }
 
 // ReadAt reads the file as the texts have it.
-func (o *overlay) ReadAt(b []byte, off int64) (int, error) {
+func (o *replaced) ReadAt(b []byte, off int64) (int, error) {
 	n, err := o.File.ReadAt(b, off)
 	for _, t := range o.texts {
 		from, to := max(t.Off, off), min(t.Off+int64(len(t.To)), off+int64(n))
@@ -34,7 +36,7 @@ func (o *overlay) ReadAt(b []byte, off int64) (int, error) {
 }
 
 // check reports a text that is not there.
-func (o *overlay) check() error {
+func (o *replaced) check() error {
 	for _, t := range o.texts {
 		b := make([]byte, len(t.From))
 		if n, err := o.File.ReadAt(b, t.Off); n < len(b) && err != nil && err != io.EOF {
@@ -47,28 +49,35 @@ func (o *overlay) check() error {
 	return nil
 }
 
-// replaceOpened lets objects that open a library by its path in the store open it where it is in the bundle:
-// dlopen expands $ORIGIN (ld.so(8), "Dynamic string tokens"), to the folder of who calls it, which is bin/ or
-// lib/ as that of the object is. musl knows no tokens there; a name without a path is searched.
+// replaceOpened lets objects that open a library by its path in the store, or by one from their own folder,
+// open it where it is in the bundle: dlopen expands $ORIGIN (ld.so(8), "Dynamic string tokens"), to the folder
+// of who calls it, which is bin/ or lib/ as that of the object is. musl knows no tokens there; a name without a
+// path is searched.
 func (p *Plan) replaceOpened() {
 	at := p.layout.files()
-	for i := range p.closure.Mentions {
-		m := &p.closure.Mentions[i]
-		holder, ok := at[m.Holder]
-		if !ok || m.Kind != closure.MentionLibrary || !m.Whole || m.Use != "" || m.Text != m.Path || m.Object == nil {
-			continue
+	done := map[Text]bool{}
+	for _, m := range p.closure.LinkMaps {
+		musl := m.Loader.Kind == closure.LoaderMusl
+		for i := range m.Wishes {
+			w := &m.Wishes[i]
+			byText := w.Source == closure.WishMention || w.Source == closure.WishText
+			if !byText || w.Object == nil || !strings.Contains(w.Name, "/") || strings.HasPrefix(w.Name, "/") != (w.Source == closure.WishMention) {
+				continue
+			}
+			holder, target := at[w.Holder.Object.Path], at[w.Object.Path]
+			if holder == "" || target == "" {
+				continue
+			}
+			to, ok := openedText(holder, target, len(w.Name), musl)
+			if key := (Text{w.Off, w.Holder.Object.Path, to}); ok && to != w.Name && !done[key] {
+				done[key] = true
+				e := p.entry(holder)
+				e.Texts = append(e.Texts, Text{Off: w.Off, From: w.Name, To: to})
+			}
 		}
-		target, ok := at[m.Object.Path]
-		if !ok {
-			continue
-		}
-		to, ok := openedText(holder, target, len(m.Text), p.usesMusl(m.Holder))
-		if !ok {
-			continue
-		}
-		if e := p.entry(holder); e != nil {
-			e.Texts = append(e.Texts, Text{Off: m.Off, From: m.Text, To: to})
-		}
+	}
+	for i := range p.Entries {
+		slices.SortFunc(p.Entries[i].Texts, func(a, b Text) int { return cmp.Compare(a.Off, b.Off) })
 	}
 }
 
@@ -88,18 +97,6 @@ func openedText(holder, target string, length int, musl bool) (string, bool) {
 		return "", false
 	}
 	return dir + strings.Repeat("/", 1+fill) + path.Base(target), true
-}
-
-// usesMusl reports whether a file is loaded by musl.
-func (p *Plan) usesMusl(file string) bool {
-	for _, s := range p.layout.starts {
-		for _, o := range s.linkMap.All() {
-			if o.Path == file {
-				return s.linkMap.Loader.Kind == closure.LoaderMusl
-			}
-		}
-	}
-	return false
 }
 
 // entry is the entry of that place; nil where there is none.

@@ -54,6 +54,7 @@ type LinkMap struct {
 
 	Preloads []*Need // LD_PRELOAD, as needs of the program; one that nothing answers is ignored
 	Opened   []*Open // what is opened at run time, in order; Needs holds what that asks for, behind the rest
+	Wishes   []Wish  // what Gather has found that objects may open, taken along or not
 
 	process  *process  // nil where nothing is loaded
 	bindings *Bindings // once they are known

@@ -253,11 +253,13 @@ func (g *gatherer) opens(c *Closure) error {
 		if err != nil {
 			return err
 		}
+		m.Wishes = wishes
 		g.open(m, wishes)
 	}
 	return nil
 }
 
+// wishes is what the objects of a process may open.
 func (g *gatherer) wishes(m *LinkMap) ([]Wish, error) {
 	wishes, err := g.seeker.Wishes(m)
 	if err != nil {
@@ -298,7 +300,9 @@ func (g *gatherer) plugins(c *Closure) error {
 			if p.Rule.Use != PluginTake {
 				continue
 			}
-			g.open(m, p.Wishes(m))
+			wishes := p.Wishes(m)
+			m.Wishes = append(m.Wishes, wishes...)
+			g.open(m, wishes)
 			if p.Rule.Vars == nil {
 				continue // they are looked for beside the library
 			}

@@ -53,7 +53,11 @@ const maxLaunch = 32
 // end. Links are resolved inside the root; nothing is executed. What is wrong with the path that was
 // asked for is a [*ProgramError]; with what it leads to, or with a wrapper, a [*LaunchError].
 func ReadLaunch(root fs.FS, path string, opts Options) (*Launch, error) {
-	r := &launchReader{walker: newWalker(root, opts), launch: &Launch{Asked: path}, seen: map[*node]bool{}}
+	return newWalker(root, opts).launch(path)
+}
+
+func (w *walker) launch(path string) (*Launch, error) {
+	r := &launchReader{walker: w, launch: &Launch{Asked: path}, seen: map[*node]bool{}}
 	for next := path; next != ""; {
 		r.chain = append(r.chain, next)
 		step, err := r.step(next)
@@ -63,6 +67,15 @@ func ReadLaunch(root fs.FS, path string, opts Options) (*Launch, error) {
 		next = step
 	}
 	return r.launch, nil
+}
+
+// chain is the paths of a launch, the program last.
+func (l *Launch) chain() []string {
+	var chain []string
+	for _, step := range l.Steps {
+		chain = append(chain, step.Asked)
+	}
+	return append(chain, l.Program)
 }
 
 type launchReader struct {
@@ -97,7 +110,7 @@ func (r *launchReader) step(at string) (next string, err error) {
 		w, err = wrapper.Parse(data)
 	case bytes.HasPrefix(data, []byte("\x7fELF")):
 		w, _, err = wrapper.ParseBinary(data)
-	default:
+	case len(r.chain) > 1:
 		return "", r.wrong("is neither an ELF file nor a script", "", nil)
 	}
 	if err != nil {

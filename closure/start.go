@@ -48,19 +48,19 @@ func (p *process) setOrder() {
 	env := list{rule: RuleLibraryPath}
 	if p.m.Loader.Kind == LoaderMusl {
 		p.order = muslOrder
-		env.places = p.muslPlaces(p.libraryPath())
+		env.places = p.muslPlaces(p.givenPath())
 	} else {
 		p.order = glibcOrder
 		p.name(0, "") // the program's name is empty: an empty DT_NEEDED is itself
-		env.places = p.pathList(p.libraryPath(), p.m.Program(), ":;")
+		env.places = p.pathList(p.givenPath(), p.m.Program(), ":;")
 	}
 	if env.places != nil {
 		p.env = []list{env}
 	}
 }
 
-// libraryPath is LD_LIBRARY_PATH as the program sees it, whose wrappers may change it.
-func (p *process) libraryPath() string {
+// givenPath is LD_LIBRARY_PATH as the program sees it, whose wrappers may change it.
+func (p *process) givenPath() string {
 	return p.m.variable("LD_LIBRARY_PATH", p.opts.LibraryPath)
 }
 

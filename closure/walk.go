@@ -112,7 +112,15 @@ func (w *walker) linkMap(path string) (*LinkMap, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.process(&LinkMap{Asked: path, Launch: launch, Setup: Flatten(launch)}, object, object.Interp())
+	m := &LinkMap{Asked: path, Launch: launch}
+	if len(launch.Steps) > 0 {
+		setup, err := Flatten(launch.Steps)
+		if err != nil {
+			return nil, &LaunchError{Chain: launch.chain(), Why: err.Error(), Err: err}
+		}
+		m.Setup = &setup
+	}
+	return w.process(m, object, object.Interp())
 }
 
 // helper computes the link map of a program that another one may start. What cannot start for that is told.
@@ -128,7 +136,7 @@ func (w *walker) helper(path string, c *Closure) error {
 		c.aside(path, Note, "%s is taken along as it is: %v", path, err)
 	case !sameMachine(m.Program().Object.Info, first):
 		c.asides = append(c.asides, Finding{Kind: KindWrongMachine, Severity: Warning, Name: path,
-			What: fmt.Sprintf("%s, which another program may start, is for %v, and the programs are for %v", path, m.Program().Object.Info.Machine, first.Machine),
+			What:   fmt.Sprintf("%s, which another program may start, is for %v, and the programs are for %v", path, m.Program().Object.Info.Machine, first.Machine),
 			Advice: "let it be built for the machine that the program runs on (in nixpkgs' words the host platform)"})
 	case len(missingIn(m, false)) > 0:
 		missing := missingIn(m, false)[0]

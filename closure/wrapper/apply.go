@@ -65,3 +65,13 @@ func (c Change) applyFound(value string, set bool) string {
 	}
 	return before + tail + c.Sep + c.Value
 }
+
+// Variable is a variable of that name after changes, which had that value before, or was not set.
+func Variable(changes []Change, name, value string, set bool) (string, bool) {
+	for _, c := range changes {
+		if c.Name == name {
+			value, set = c.Apply(value, set)
+		}
+	}
+	return value, set
+}

@@ -2,8 +2,13 @@ package wrapper
 
 import "strings"
 
-// root is what stands for the bundle's folder.
-const root = "%ROOT%"
+// Root stands for the bundle's folder in values and arguments.
+const Root = "%ROOT%"
+
+const root = Root
+
+// Word is a text as one word of a POSIX shell, $root being the bundle's folder with a slash behind it.
+func Word(text string) string { return printer{rooted: true}.quote(text) }
 
 const errRoot = refusal("has " + root + " in it, which stands for the bundle's folder")
 

@@ -162,15 +162,21 @@ func reserved(name string) bool {
 	}, name)
 }
 
-// check refuses a change that a launcher cannot make.
-func (c Change) check() error {
+// Check refuses a change that a launcher cannot make.
+func (c Change) Check() error {
 	switch {
 	case !isName(c.Name):
 		return refuse("changes the variable %q, which no shell can", c.Name)
 	case reserved(c.Name):
 		return refuse("changes %s, which shells have for themselves", c.Name)
-	case hasRoot(c.Value) || hasRoot(c.Sep):
-		return errRoot
 	}
 	return nil
+}
+
+// check refuses a change that no launcher can make of a wrapper's.
+func (c Change) check() error {
+	if hasRoot(c.Value) || hasRoot(c.Sep) {
+		return errRoot
+	}
+	return c.Check()
 }

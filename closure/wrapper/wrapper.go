@@ -12,18 +12,18 @@ const (
 // Wrapper is what a program does before it starts another one. The changes of the environment come
 // first, then its own arguments are expanded, then the program is started.
 type Wrapper struct {
-	Kind   Kind
-	Interp []string // the words behind #! as the kernel takes them: the path, and at most one argument; nil for a binary wrapper
-	Target string   // the program that it starts, an absolute path as it stands; "" for a Script
-	Argv0  Argv0    // what the started program sees as argv[0]
-	Chdir  string   // where it goes first; "" where it stays
-	Env    []Change // what it changes in the environment, in order
-	Args   []Arg    // put before the user's arguments
-	After  []Arg    // put behind them
-	Drop   bool     // the user's arguments are not passed on
+	Kind   Kind     `json:"kind"`
+	Interp []string `json:"-"`               // the words behind #! as the kernel takes them: the path, and at most one argument; nil for a binary wrapper
+	Target string   `json:"-"`               // the program that it starts, an absolute path as it stands; "" for a Script
+	Argv0  Argv0    `json:"argv0"`           // what the started program sees as argv[0]
+	Chdir  string   `json:"chdir,omitempty"` // where it goes first; "" where it stays
+	Env    []Change `json:"env,omitempty"`   // what it changes in the environment, in order
+	Args   []Arg    `json:"args,omitempty"`  // put before the user's arguments
+	After  []Arg    `json:"after,omitempty"` // put behind them
+	Drop   bool     `json:"drop,omitempty"`  // the user's arguments are not passed on
 
 	// Why is, of a Script for a shell, the first thing in it that makes it more than a wrapper.
-	Why *UnsupportedError
+	Why *UnsupportedError `json:"-"`
 }
 
 // Argv0 is the argv[0] of the program that a wrapper starts.
