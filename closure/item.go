@@ -10,7 +10,7 @@ import (
 
 // Item is a file or folder of the store with everything in it, as it is taken along beside programs.
 type Item struct {
-	Path    string      // as asked for, an absolute path below the store directory; links before its last part are resolved
+	Path    string      // where it was asked for in the store, an absolute path
 	Target  string      // the file or folder that is there, links resolved
 	Dest    string      // where it is wanted in a bundle, relative to its folder; "" leaves that open
 	Size    int64       // bytes of all its files

@@ -26,7 +26,7 @@ func (r *MentionReader) judge(m *Mention, holder *Object, mapped bool) {
 	case n != nil:
 		m.Target = n.abs()
 		m.Kind = r.kindOf(m, n, holder)
-	case isSource(m.Path):
+	case isSource(m.Path) && holder.Info != nil:
 		m.Kind = MentionSource
 	default:
 		m.Kind = MentionAbsent
@@ -52,7 +52,7 @@ func (r *MentionReader) kindOf(m *Mention, n *node, holder *Object) MentionKind 
 	}
 	o, err := r.object(n)
 	if err != nil {
-		return r.textKind(m.Path, n, err)
+		return r.textKind(m.Path, n, holder, err)
 	}
 	if known := r.known[n.abs()]; known != nil {
 		o = known
@@ -82,15 +82,16 @@ func (r *MentionReader) runsWith(lib, opener *elfpatch.Info) bool {
 	return opener == nil || lib.Machine == opener.Machine && lib.Class == opener.Class && lib.Data == opener.Data
 }
 
-// textKind says what a file is that is no sound ELF file.
-func (r *MentionReader) textKind(name string, n *node, err error) MentionKind {
+// textKind says what a file is that is no sound ELF file. A program of machine code names its sources for
+// messages; a script that names one may give it to a compiler.
+func (r *MentionReader) textKind(name string, n *node, holder *Object, err error) MentionKind {
 	var u *unreadable
 	if errors.As(err, &u) && strings.HasPrefix(string(u.head), "#!") {
 		if st, err := fs.Lstat(r.fsys, n.path); err == nil && st.Mode()&0o111 != 0 {
 			return MentionProgram
 		}
 	}
-	if isSource(name) {
+	if isSource(name) && holder.Info != nil {
 		return MentionSource
 	}
 	return MentionData

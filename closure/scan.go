@@ -116,7 +116,7 @@ func (s *Scanner) scan(b []byte, last bool) int {
 		if n > 0 {
 			s.add(b, at, n)
 		}
-		at += max(n, len(s.prefix))
+		at += max(n, 1) // the slash at the end of a prefix may be the first of the next
 	}
 }
 

@@ -34,7 +34,8 @@ type Image struct {
 
 	BuildID   []byte
 	Notes     []Note
-	Rodata    []byte // .rodata, which is read only
+	Rodata    []byte // .rodata, which is read only, behind the tables of the loader
+	Debug     string // .debug_str, which is not mapped; not without section headers
 	NoStack   bool   // no PT_GNU_STACK
 	ExecStack bool   // PT_GNU_STACK with PF_X
 	BSS       uint64 // bytes of the writable segment that are not in the file

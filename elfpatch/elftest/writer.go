@@ -158,6 +158,7 @@ func (w *writer) build() {
 	}
 	w.add(part{name: ".bss", typ: elf.SHT_NOBITS, flags: elf.SHF_ALLOC | elf.SHF_WRITE, align: 16, size: w.BSS})
 	if !w.NoSections {
+		w.add(part{name: ".debug_str", typ: elf.SHT_PROGBITS, data: []byte(w.Debug)})
 		w.add(part{name: ".shstrtab", typ: elf.SHT_STRTAB, data: w.sectionNames()})
 	}
 }
