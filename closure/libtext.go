@@ -221,7 +221,7 @@ func isLibraryName(base string) bool {
 			return false
 		}
 	}
-	if stem == "" || len(base) > maxName || stem[0] == '-' || stem[0] == '.' {
+	if stem == "" || len(base) > maxName || stem[0] == '-' || stem[0] == '.' || isVDSO(base) {
 		return false
 	}
 	for i := range len(base) {
@@ -230,4 +230,9 @@ func isLibraryName(base string) bool {
 		}
 	}
 	return true
+}
+
+// isVDSO reports whether a name is that of the kernel's own object, which is in no file (vdso(7)).
+func isVDSO(name string) bool {
+	return strings.HasPrefix(name, "linux-vdso") || strings.HasPrefix(name, "linux-gate.so.")
 }

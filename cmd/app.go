@@ -140,7 +140,7 @@ and names what the dynamic loader will mix up before it ships.
 	root.PersistentFlags().StringVar(&a.rootDir, "root", "/", "directory that holds nix/store: programs and all files are looked up inside it")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.inspectCommand(),
-		a.bindingsCommand(), a.verifyCommand(), a.targetsCommand(), a.patchelfCommand())
+		a.bindingsCommand(), a.learnCommand(), a.verifyCommand(), a.targetsCommand(), a.patchelfCommand())
 	return root
 }
 
