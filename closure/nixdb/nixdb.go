@@ -24,6 +24,7 @@ const File = "nix/var/nix/db/db.sqlite"
 
 const (
 	maxPaths = 1 << 17 // of one closure: that of a whole system has some ten thousand
+	maxNar   = 1 << 40 // bytes of one store path
 	tries    = 8       // how often a database is read that changes meanwhile, and how long to wait then
 	pause    = 10 * time.Millisecond
 )
@@ -186,7 +187,7 @@ func (s *store) row(id int64) (*row, error) {
 	}
 	r.Deriver, _ = v.text(4)
 	r.NarSize, _ = v.int(5)
-	r.NarSize = max(r.NarSize, 0)
+	r.NarSize = min(max(r.NarSize, 0), maxNar)
 	err = s.matches(s.roots[refersIndex], func(v values) int {
 		referrer, _ := v.int(0)
 		return cmp.Compare(referrer, id)

@@ -96,7 +96,7 @@ func (i *pathInfo) record(storeDir string) (Record, error) {
 		return r, fmt.Errorf("%q is no store path", i.Path)
 	case i.References == nil:
 		return r, fmt.Errorf("%s has no references", r.Path)
-	case i.NarSize < 0:
+	case i.NarSize < 0 || i.NarSize > maxNar:
 		return r, fmt.Errorf("%s is of %d bytes", r.Path, i.NarSize)
 	case i.Deriver != "":
 		r.Deriver = whole(storeDir, i.Deriver)
