@@ -22,7 +22,11 @@
 // time. [Options] says otherwise. Left out are LD_AUDIT, the current directory, and that the loader
 // trusts a set-user-ID program less (AT_SECURE), which [Judge] notes.
 //
+// Nix's own closure is another thing: closed under reference, not under need. [ReadReferences] reads it,
+// to be set beside what processes load: what stays behind ([Closure.NixClosure]), and what holds a store
+// path that no need brings ([Closure.WhyHeld]). [Closure.ByObject] and [Closure.ByStorePath] weigh what
+// is loaded.
+//
 // The package does not execute its input, does not write, does not read the environment, does not
-// follow Nix's references (closed under need is another thing than closed under reference), and
-// does not see what a program looks up by name (dlsym).
+// let Nix's references into a walk, and does not see what a program looks up by name (dlsym).
 package closure

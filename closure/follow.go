@@ -353,7 +353,7 @@ func (g *gatherer) members(c *Closure) error {
 			switch file := path.Join(item.Path, e.Name); {
 			case g.isProgram(item, e):
 				g.opts.Helpers, g.grown = append(g.opts.Helpers, file), true
-			case isLibrary(e.Object.Info) && sameMachine(e.Object.Info, first):
+			case isLibrary(e.Object) && sameMachine(e.Object.Info, first):
 				g.opts.Libraries, g.grown = append(g.opts.Libraries, file), true
 			}
 		}
@@ -385,8 +385,9 @@ func isScript(o *Object) bool {
 	return err == nil && string(head) == "#!"
 }
 
-// isLibrary reports whether a file is what dlopen takes.
-func isLibrary(info *elfpatch.Info) bool {
+// isLibrary reports whether a file is what dlopen takes. A C library says with PT_INTERP who can start it.
+func isLibrary(o *Object) bool {
+	info := o.Info
 	return info != nil && info.Type == elf.ET_DYN && info.Dynamic && info.DynFlags1&elf.DF_1_PIE == 0 &&
 		(info.LoaderPath() == "" || info.Soname != "")
 }

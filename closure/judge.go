@@ -117,7 +117,7 @@ func (j *judge) store(file string) string {
 // path stands with the copy.
 func (j *judge) place(file string) string {
 	if sp, _, ok := ParseStorePath(j.closure.StoreDir, file); ok {
-		return sp.Digest[:8] + "-" + sp.Name
+		return sp.Short()
 	}
 	return file
 }

@@ -15,18 +15,17 @@ type Lack struct {
 	Path string // where it is, inside the root
 }
 
-// Learn compares a recording with what programs load and open as far as [Seeker.Walk] knows, and gives
-// what that lacks: first libraries in the order in which they were opened, without what one before brings
-// along, then files and folders by path, without what is in a folder that is given. has tells what the
-// bundle has for another reason; nil is nothing. Only what is in the store counts, and what is not there
-// any more is left out.
-func (s *Seeker) Learn(root fs.FS, programs []string, opts Options, seek Seek, r *Recording, has func(string) bool) ([]Lack, error) {
-	c, found, err := s.Walk(root, programs, opts, seek)
+// Learn compares a recording with what [Gather] takes along for programs, and gives what that lacks: first
+// libraries in the order in which they were opened, without what one before brings along, then files and
+// folders by path, without what is in a folder that is given. Only what is in the store counts, and what is not
+// there any more is left out.
+func Learn(root fs.FS, programs []string, opts Options, follow Follow, r *Recording) ([]Lack, error) {
+	c, err := Gather(root, programs, opts, follow)
 	if err != nil {
 		return nil, err
 	}
-	l := &learner{tree: newTree(root), storeDir: opts.storeDir(), has: has, have: map[string]bool{}}
-	l.known(c, found, seek)
+	l := &learner{tree: newTree(root), storeDir: opts.storeDir(), have: map[string]bool{}}
+	l.known(c)
 	opts.Opened = slices.Clone(opts.Opened)
 	for _, m := range c.LinkMaps {
 		for _, o := range m.Opened {
@@ -37,11 +36,11 @@ func (s *Seeker) Learn(root fs.FS, programs []string, opts Options, seek Seek, r
 	}
 	begin := len(opts.Opened)
 	opts.Opened = append(opts.Opened, l.candidates(c, r)...)
-	if c, found, err = s.Walk(root, programs, opts, seek); err != nil {
+	if c, err = Gather(root, programs, opts, follow); err != nil {
 		return nil, err
 	}
 	lacks := l.libraries(c, opts.Opened[begin:])
-	l.known(c, found, seek)
+	l.known(c)
 	return append(lacks, l.data(r)...), nil
 }
 
@@ -49,41 +48,24 @@ func (s *Seeker) Learn(root fs.FS, programs []string, opts Options, seek Seek, r
 type learner struct {
 	*tree
 	storeDir string
-	has      func(string) bool
 	have     map[string]bool // files, links resolved
 	folders  []string        // folders that it has as a whole, links resolved
 }
 
-// known adds what a closure has, and the plugins that are taken along.
-func (l *learner) known(c *Closure, found []Found, seek Seek) {
+// known adds what a closure has.
+func (l *learner) known(c *Closure) {
 	for _, o := range c.Objects {
 		l.have[o.Path] = true
 	}
 	for _, m := range c.LinkMaps {
 		l.have[m.Asked] = true
-	}
-	for i := range found {
-		for k := range found[i].Plugins {
-			if p := &found[i].Plugins[k]; seek.takes(p) {
-				l.plugin(p)
-			}
+		for _, step := range m.Launch.Steps {
+			l.have[step.Path] = true // the launcher does what it does
 		}
 	}
-}
-
-func (l *learner) plugin(p *PluginMatch) {
-	for _, at := range slices.Concat(p.Files, p.Caches) {
-		if n, err := l.walk(at); err == nil {
-			l.have[n.abs()] = true
-		}
-	}
-	for _, at := range p.Folders {
-		if n, err := l.walk(at); err == nil {
-			l.have[n.abs()] = true // as a folder that is read
-			if p.Rule.Files == "" {
-				l.folders = append(l.folders, n.abs()+"/")
-			}
-		}
+	for _, item := range c.Items {
+		l.have[item.Target] = true
+		l.folders = append(l.folders, item.Target+"/")
 	}
 }
 
@@ -102,8 +84,7 @@ func (l *learner) inStore(at string) (n *node, rest string, ok bool) {
 
 // lacks reports whether a bundle lacks a file.
 func (l *learner) lacks(file string) bool {
-	return !l.have[file] && (l.has == nil || !l.has(file)) &&
-		!slices.ContainsFunc(l.folders, func(dir string) bool { return strings.HasPrefix(file, dir) })
+	return !l.have[file] && !slices.ContainsFunc(l.folders, func(dir string) bool { return strings.HasPrefix(file, dir) })
 }
 
 // candidates are what was opened, as options of a walk: by the callers that LD_DEBUG tells, and then each
@@ -130,11 +111,6 @@ func (l *learner) candidates(c *Closure, r *Recording) []Opened {
 		}
 	}
 	return list
-}
-
-// isLibrary reports whether a file is a shared object and no program.
-func isLibrary(o *Object) bool {
-	return o.Info.Dynamic && o.Info.Interp == "" && o.Info.Stub == nil && !o.Info.IsPIE()
 }
 
 // callerText is how an option calls the object that a log names; "" for the program, for which also an

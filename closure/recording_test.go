@@ -204,7 +204,7 @@ func TestLearnFromARun(t *testing.T) {
 			require.Equal(t, "share/none\n", string(out))
 			r, err := closure.ReadRecording(&log)
 			require.NoError(t, err)
-			lacks, err := new(closure.Seeker).Learn(os.DirFS("/"), []string{program}, closure.Options{StoreDir: dir + "/nix/store"}, closure.Seek{}, r, nil)
+			lacks, err := closure.Learn(os.DirFS("/"), []string{program}, closure.Options{StoreDir: dir + "/nix/store"}, closure.Follow{}, r)
 			require.NoError(t, err)
 			var got []string
 			for _, k := range lacks {

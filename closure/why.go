@@ -1,7 +1,6 @@
 package closure
 
 import (
-	"math"
 	"path"
 	"slices"
 )
@@ -67,8 +66,13 @@ func (c *Closure) reasonFor(m *LinkMap, l *Loaded, limit int) Reason {
 	if l == m.Program() {
 		return Reason{Loaded: l, Name: l.Path}
 	}
-	return newChainFinder(m.edges(), m.Program(), l).reason(limit)
+	r := Reason{Loaded: l, Name: l.Path}
+	answered := slices.DeleteFunc(m.edges(), func(n *Need) bool { return n.To == nil })
+	r.Chains, r.More, r.Least = newChainFinder(answered, m.Program(), l).chains(limit) // none for ld.so that nobody needs
+	return r
 }
+
+func (n *Need) ends() (from, to *Loaded) { return n.From, n.To }
 
 // objects are all objects of the process, those opened at run time last.
 func (m *LinkMap) objects() []*Loaded {
@@ -101,138 +105,9 @@ func (c *Closure) Means(l *Loaded, name string) bool {
 		}
 	}
 	for _, file := range []string{l.Path, l.Object.Path} {
-		if sp, _, ok := ParseStorePath(c.StoreDir, file); ok &&
-			(name == sp.String() || name == sp.Digest+"-"+sp.Name || name == sp.Name || name == sp.PName() || name == sp.Package()) {
+		if sp, _, ok := ParseStorePath(c.StoreDir, file); ok && sp.Means(name) {
 			return true
 		}
 	}
 	return false
-}
-
-// chainFinder finds the chains from the program to one object.
-type chainFinder struct {
-	from, to *Loaded
-	out      map[*Loaded][]*Need // needs by requester, of objects from which to can be reached
-	far      map[*Loaded]int     // how many needs it is to the object, at least
-}
-
-func newChainFinder(edges []*Need, from, to *Loaded) *chainFinder {
-	in, out := map[*Loaded][]*Need{}, map[*Loaded][]*Need{}
-	for _, n := range edges {
-		if n.To != nil && n.From != n.To {
-			in[n.To] = append(in[n.To], n)
-		}
-	}
-	far := map[*Loaded]int{to: 0}
-	for queue := []*Loaded{to}; len(queue) > 0; queue = queue[1:] {
-		for _, n := range in[queue[0]] {
-			if _, ok := far[n.From]; !ok {
-				far[n.From] = far[queue[0]] + 1
-				queue = append(queue, n.From)
-			}
-		}
-	}
-	for _, n := range edges {
-		if _, ok := far[n.To]; ok && n.To != nil && n.From != to && n.From != n.To && n.To != from {
-			out[n.From] = append(out[n.From], n)
-		}
-	}
-	return &chainFinder{from, to, out, far}
-}
-
-// maxSteps bounds the chains that are begun: circles of needs can make most of them end nowhere.
-const maxSteps = 1 << 18
-
-// reason lists the chains by their lengths. Each that is begun is sorted by the length that it has at
-// least in the end, so the first that end are the shortest.
-func (c *chainFinder) reason(limit int) Reason {
-	r := Reason{Loaded: c.to, Name: c.to.Path}
-	far, ok := c.far[c.from]
-	if !ok {
-		return r // ld.so, which nobody needs
-	}
-	byLength := make([][]*link, far+1)
-	byLength[far] = []*link{{at: c.from}}
-	steps := 0
-	for length := 0; length < len(byLength); length++ {
-		for len(byLength[length]) > 0 { // the last first, so that one ends before others are begun
-			last := len(byLength[length]) - 1
-			l := byLength[length][last]
-			byLength[length] = byLength[length][:last]
-			if l.at == c.to {
-				if r.Chains = append(r.Chains, l.chain()); len(r.Chains) == limit {
-					r.More, r.Least = c.more(limit)
-					return r
-				}
-				continue
-			}
-			for _, n := range slices.Backward(c.out[l.at]) {
-				if steps++; steps > maxSteps || l.has(n.To) {
-					continue
-				}
-				total := l.length + 1 + c.far[n.To]
-				for len(byLength) <= total {
-					byLength = append(byLength, nil)
-				}
-				byLength[total] = append(byLength[total], &link{l, n, n.To, l.length + 1})
-			}
-		}
-	}
-	r.Least = steps > maxSteps
-	return r
-}
-
-// link is the end of a chain that was begun.
-type link struct {
-	before *link
-	need   *Need
-	at     *Loaded
-	length int
-}
-
-func (l *link) has(o *Loaded) bool {
-	for ; l != nil; l = l.before {
-		if l.at == o {
-			return true
-		}
-	}
-	return false
-}
-
-func (l *link) chain() []*Need {
-	chain := make([]*Need, l.length)
-	for ; l.need != nil; l = l.before {
-		chain[l.length-1] = l.need
-	}
-	return chain
-}
-
-// more counts all chains, less those listed. Needs that close a circle are left out of the count,
-// which is then a lower bound.
-func (c *chainFinder) more(listed int) (more uint64, least bool) {
-	counts := map[*Loaded]uint64{c.to: 1}
-	open := map[*Loaded]bool{}
-	var count func(l *Loaded) uint64
-	count = func(l *Loaded) uint64 {
-		if n, ok := counts[l]; ok {
-			return n
-		}
-		open[l] = true
-		var sum uint64
-		for _, n := range c.out[l] {
-			if open[n.To] {
-				least = true
-				continue
-			}
-			one := count(n.To)
-			if sum += one; sum < one {
-				sum, least = math.MaxUint64, true
-			}
-		}
-		open[l] = false
-		counts[l] = sum
-		return sum
-	}
-	all := count(c.from)
-	return all - min(all, uint64(listed)), least
 }

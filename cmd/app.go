@@ -77,6 +77,7 @@ type app struct {
 	json    bool      // --json
 	given   closure.Options
 	opens   []string // --open
+	refs    string   // --references
 }
 
 const (
@@ -139,7 +140,7 @@ and names what the dynamic loader will mix up before it ships.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&a.rootDir, "root", "/", "directory that holds nix/store: programs and all files are looked up inside it")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.inspectCommand(),
+	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.sizeCommand(), a.inspectCommand(),
 		a.bindingsCommand(), a.learnCommand(), a.verifyCommand(), a.targetsCommand(), a.patchelfCommand())
 	return root
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) learnCommand() *cobra.Command {
-	suggested := false
+	var flags followFlags
 	c := &cobra.Command{
 		Use:   "learn LOG PROGRAM...",
 		Short: "Print the options for what a recorded run opened and a bundle would miss",
@@ -34,33 +34,29 @@ find is no part of the answer. Each line is one argument, whatever is in it.
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.learn(args[0], args[1:], closure.Seek{Suggested: suggested})
+			follow, err := a.follow(&flags)
+			if err != nil {
+				return err
+			}
+			return a.learn(args[0], args[1:], follow)
 		},
 	}
-	c.Flags().BoolVar(&suggested, "suggested", false, "as if the bundle had what dlopen notes only suggest")
+	flags.add(c)
 	a.addGiven(c)
 	a.addJSON(c)
 	return c
 }
 
-func (a *app) learn(log string, args []string, seek closure.Seek) error {
+func (a *app) learn(log string, args []string, follow closure.Follow) error {
 	recording, err := readRecording(log)
 	if err != nil {
 		return err
 	}
-	a.collect(800)
-	root, err := closure.OpenRoot(a.rootDir)
+	root, programs, err := a.open(args)
 	if err != nil {
 		return err
 	}
-	programs, err := a.programs(root, args)
-	if err != nil {
-		return err
-	}
-	if a.given.Opened, err = a.opened(); err != nil {
-		return err
-	}
-	lacks, err := new(closure.Seeker).Learn(root, programs, a.given, seek, recording, nil)
+	lacks, err := closure.Learn(root, programs, a.given, follow, recording)
 	if err != nil {
 		return err
 	}

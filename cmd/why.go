@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,12 +16,18 @@ func (a *app) whyCommand() *cobra.Command {
 	limit := 0
 	c := &cobra.Command{
 		Use:   "why PROGRAM NAME",
-		Short: "Print every chain of needs that brings a library, or a symbol's definition",
+		Short: "Print every chain of needs that brings a library, or a symbol's definition, or who else holds a path",
 		Long: `Print every chain of needs from a program to a library, the shortest first, with the rule that
 answers the last need. NAME is a path, a soname, a needed name, a file name, or a store path or its
 name, which stands for each library in it that is loaded. Where it is none of these it is a symbol:
 then for each object that its references reach, whose references those are, and what brings that
-object. Status 1 means that nothing brings it.
+object.
+
+A store path that no need brings, or a file in one, may still be in Nix's closure of the program: then
+the texts that name it, and the chains of references that lead to it, out of Nix's database in the root
+or --references. Behind each store path of a chain stands whether a need brings it too. What is for
+another machine than the program, as a compiler is that was left in it, is said to be.
+Status 1 means that nothing brings or holds it.
 ` + exitHelp,
 		Example: "  nixbundle why ./result/bin/sensor libprotobuf.so.32\n  nixbundle why ./result/bin/sensor protobuf",
 		Args: func(c *cobra.Command, args []string) error {
@@ -37,13 +44,14 @@ object. Status 1 means that nothing brings it.
 		},
 	}
 	c.Flags().IntVar(&limit, "limit", 20, "how many chains to print for each library")
+	a.addReferences(c)
 	a.addGiven(c)
 	a.addJSON(c)
 	return c
 }
 
 func (a *app) why(program, name string, limit int) error {
-	_, c, err := a.walk([]string{program})
+	root, c, err := a.walk([]string{program})
 	if err != nil {
 		return err
 	}
@@ -64,7 +72,7 @@ func (a *app) why(program, name string, limit int) error {
 		}
 	}
 	if len(all) == 0 {
-		return fmt.Errorf("%s: nothing brings %s", program, name)
+		return a.whyHeld(root, c, program, name, limit)
 	}
 	if a.json {
 		return a.printJSON(struct {
@@ -78,7 +86,7 @@ func (a *app) why(program, name string, limit int) error {
 // of a symbol are.
 func (a *app) reasons(c *closure.Closure, m *closure.LinkMap, name string, limit int) ([]closure.Reason, error) {
 	reasons := c.Why(m, name, limit)
-	if len(reasons) > 0 || c.Missing() != nil {
+	if len(reasons) > 0 || c.Missing() != nil || strings.Contains(name, "/") {
 		return reasons, nil
 	}
 	b, err := closure.Bind(m)
