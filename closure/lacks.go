@@ -80,7 +80,7 @@ func (l *learner) plugin(p *PluginMatch) {
 	for _, at := range p.Folders {
 		if n, err := l.walk(at); err == nil {
 			l.have[n.abs()] = true // as a folder that is read
-			if p.Rule.Files == "" {
+			if p.Rule.Files == "" || p.Rule.Whole {
 				l.folders = append(l.folders, n.abs()+"/")
 			}
 		}
