@@ -8,6 +8,9 @@
 // which copies of one library the loader will mix up, and whose references go astray. [Audit] names
 // what keeps it from running on a [Machine], or on some.
 //
+// [Seeker] finds what programs may open at run time: by dlopen notes, by names of libraries in objects that
+// open some, and by [PluginRules]; its Walk takes that along. [ReadRecording] reads what a run did open.
+//
 // An object has no dependencies; a link map has. glibc first compares a needed name with the names
 // and sonames of everything that is already in the process and only then searches, and DT_RPATH is
 // inherited along the chain of loaders, so the same file can resolve the same name differently in

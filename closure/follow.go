@@ -19,6 +19,7 @@ type Follow struct {
 	Data      bool // files, folders and programs that the text of any packed file names
 	Suggested bool // libraries that a .note.dlopen only suggests
 	Include   []Include
+	Plugins   []string // rules that take along what they else only tell of; with "-" in front, that take nothing
 	// Env are further changes of the environment of the programs that were asked for.
 	Env []wrapper.Change
 }
@@ -43,6 +44,9 @@ func Gather(root fs.FS, programs []string, opts Options, follow Follow) (*Closur
 	}
 	g.opts.Opened = slices.Clone(opts.Opened)
 	g.reader = NewMentionReader(root, opts, nil)
+	if err := checkRules(follow.Plugins); err != nil {
+		return nil, err
+	}
 	for _, include := range follow.Include {
 		if err := g.include(include); err != nil {
 			return nil, err
@@ -78,6 +82,34 @@ type gatherer struct {
 	changes map[string][]wrapper.Change // for the plugins of each program
 	asides  []Finding                   // of paths that cannot be taken along
 	grown   bool                        // this round has found something new
+}
+
+// checkRules refuses the name of a rule that is not there.
+func checkRules(names []string) error {
+	for _, name := range names {
+		if !slices.ContainsFunc(pluginRules, func(r PluginRule) bool { return r.Name == strings.TrimPrefix(name, "-") }) {
+			return &PluginRuleError{name}
+		}
+	}
+	return nil
+}
+
+// PluginRuleError says that no rule for plugins has that name.
+type PluginRuleError struct{ Name string }
+
+func (e *PluginRuleError) Error() string {
+	return fmt.Sprintf("plugins %q: there is no rule of that name", e.Name)
+}
+
+// Hint names some that there are.
+func (e *PluginRuleError) Hint() string {
+	var names []string
+	for _, r := range pluginRules {
+		if r.Use != PluginHost {
+			names = append(names, r.Name)
+		}
+	}
+	return "the rules are " + joinAll(names)
 }
 
 // include takes along what somebody asks for. Several items that one pattern means go below one destination.
@@ -296,23 +328,45 @@ func (g *gatherer) plugins(c *Closure) error {
 		}
 		g.changes[m.Asked] = nil
 		for i := range matches {
-			p := &matches[i]
-			if p.Rule.Use != PluginTake {
-				continue
+			if p := &matches[i]; g.follow.takes(p.Rule) {
+				g.plugin(m, p)
 			}
-			wishes := p.Wishes(m)
-			m.Wishes = append(m.Wishes, wishes...)
-			g.open(m, wishes)
-			if p.Rule.Vars == nil {
-				continue // they are looked for beside the library
-			}
-			for _, at := range slices.Concat(p.Folders, p.alone) {
-				g.take(at)
-			}
-			g.changes[m.Asked] = append(g.changes[m.Asked], p.Changes(func(at string) string { return at })...)
 		}
 	}
 	return nil
+}
+
+// plugin takes along the plugins of one rule. Those that are looked for beside the library come beside it.
+func (g *gatherer) plugin(m *LinkMap, p *PluginMatch) {
+	if p.Rule.Files != "" && len(p.Files) == 0 {
+		return
+	}
+	wishes := p.Wishes(m)
+	m.Wishes = append(m.Wishes, wishes...)
+	g.open(m, wishes)
+	if p.Rule.Vars == nil {
+		return
+	}
+	// A folder with much else in it is not taken for a few plugins: beside the library they are found, too.
+	for _, at := range slices.Concat(p.Folders, p.alone) {
+		if p.Rule.Whole || path.Base(at) != "lib" {
+			g.take(at)
+		}
+	}
+	g.changes[m.Asked] = append(g.changes[m.Asked], p.Changes(func(at string) string {
+		if !g.has(at) {
+			return ""
+		}
+		return at
+	})...)
+}
+
+// takes reports whether the plugins of a rule are taken along.
+func (f *Follow) takes(r *PluginRule) bool {
+	if slices.Contains(f.Plugins, "-"+r.Name) || r.Use == PluginHost {
+		return false
+	}
+	return r.Use == PluginTake || slices.Contains(f.Plugins, r.Name)
 }
 
 // variables are those that the wrappers of a program set, and their values in an empty environment.

@@ -15,13 +15,17 @@ import (
 // wished are the names that the texts of a program ask for, sorted by where they stand.
 func wished(tb testing.TB, im elftest.Image) []string {
 	tb.Helper()
-	files := elftest.Tree{x86Interp: elftest.Image{Soname: "ld-linux-x86-64.so.2"}, "/t/bin/prog": im}
+	return wishedOf(tb, im.Bytes())
+}
+
+func wishedOf(tb testing.TB, raw []byte) []string {
+	tb.Helper()
+	files := elftest.Tree{x86Interp: elftest.Image{Soname: "ld-linux-x86-64.so.2"}, "/t/bin/prog": elftest.Script(raw)}
 	c, err := closure.Walk(files.FS(), []string{"/t/bin/prog"}, closure.Options{})
 	require.NoError(tb, err)
 	wishes, err := new(closure.Seeker).Wishes(c.LinkMaps[0])
 	require.NoError(tb, err)
 	var names []string
-	raw := im.Bytes()
 	for _, w := range wishes {
 		if w.Source == closure.WishText {
 			require.True(tb, bytes.HasPrefix(raw[w.Off:], []byte(w.Names[0]+"\x00")), w.Names[0])
@@ -50,9 +54,20 @@ func TestTextsWhole(t *testing.T) {
 	all.Rodata = append(all.Rodata, "libend.so"...) // without a NUL
 	assert.Equal(t, []string{"liba.so", "libb.so.1", "libg.so.1.2.3", "plugin.so", "${ORIGIN}/i.so"}, wished(t, all))
 
-	// Where the section begins, so does a string, whatever stands before it; the loader reads no sections.
-	glued := opening(program(elftest.Image{Notes: []elftest.Note{{Name: "X", Type: 1, Desc: []byte("noterest")}}, Hash: elftest.HashNone}), "dlopen", "liba.so")
-	assert.Equal(t, []string{"liba.so"}, wished(t, glued))
+	// Where a section begins, so does a string, whatever stands before it.
+	glued := opening(program(elftest.Image{}), "dlopen", "liba.so").Bytes()
+	at := bytes.Index(glued, []byte("liba.so\x00"))
+	glued[at-1] = 'x'
+	assert.Equal(t, []string{"liba.so"}, wishedOf(t, glued))
+}
+
+// TestTextsAreNotCut: the end of a longer string is none, where a piece of the file begins either.
+func TestTextsAreNotCut(t *testing.T) {
+	const text = "no namelibx.so.1\x00"
+	for shift := range len(text) {
+		all := strings.Repeat("-", shift) + strings.Repeat(text, 1100000/len(text))
+		assert.Empty(t, wished(t, opening(program(elftest.Image{Rodata: []byte(all)}), "dlopen")), "shifted by %d", shift)
+	}
 }
 
 // FuzzDlopenNotes: any text in a note is read or refused, and what is read can be asked for.

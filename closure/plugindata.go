@@ -11,7 +11,7 @@ var pluginRules = slices.Concat(libcRules, cryptoRules, desktopRules, mediaRules
 var libcRules = []PluginRule{
 	{
 		Name: "gconv", What: "character set converters of glibc", Sonames: []string{"libc.so.6"}, Imports: []string{"iconv_open"},
-		Dirs: []string{"lib/gconv"}, Files: "*.so", Use: PluginReport,
+		Dirs: []string{"lib/gconv"}, Files: "*.so", Whole: true, Use: PluginReport,
 		Vars:   []PluginVar{{Name: "GCONV_PATH", Sep: ":", Adds: true}},
 		Note:   "UTF-8, UTF-16, UCS-4 and ASCII are built in; with GCONV_PATH glibc reads gconv-modules and gconv-modules.d, not gconv-modules.cache",
 		Source: "glibc iconv/gconv_conf.c, iconv/gconv_cache.c, iconv/gconv_builtin.h",
@@ -95,20 +95,20 @@ var cryptoRules = []PluginRule{
 var languageRules = []PluginRule{
 	{
 		Name: "python", What: "Python's library with its extension modules", Sonames: []string{"libpython3.*.so*"},
-		Dirs: []string{"lib/python3.*"}, Files: "*.so", Deep: true, Use: PluginTake,
+		Dirs: []string{"lib/python3.*"}, Files: "*.so", Deep: true, Whole: true, Use: PluginTake,
 		Vars:   []PluginVar{{Name: "PYTHONHOME", File: "../.."}},
 		Note:   "packages of other store paths come by PYTHONPATH or NIX_PYTHONPATH, which wrappers set",
 		Source: "CPython Modules/getpath.py, Python/dynload_shlib.c",
 	},
 	{
 		Name: "python-packages", What: "packages of Python", Sonames: []string{"libpython3.*.so*"},
-		Files: "*.so", Deep: true, Use: PluginTake,
+		Files: "*.so", Deep: true, Whole: true, Use: PluginTake,
 		Vars:   []PluginVar{{Name: "PYTHONPATH", Sep: ":"}, {Name: "NIX_PYTHONPATH", Sep: ":"}},
 		Source: "python(1); nixpkgs pkgs/development/interpreters/python/sitecustomize.py",
 	},
 	{
 		Name: "perl", What: "Perl's library with its extension modules", Sonames: []string{"libperl.so*"},
-		Dirs: []string{"lib/perl5", "lib/perl5/site_perl"}, Files: "*.so", Deep: true, Use: PluginTake,
+		Dirs: []string{"lib/perl5", "lib/perl5/site_perl"}, Files: "*.so", Deep: true, Whole: true, Use: PluginTake,
 		Vars:   []PluginVar{{Name: "PERL5LIB", Sep: ":", Adds: true}},
 		Note:   "below a folder of PERL5LIB Perl looks into those of its version and machine itself",
 		Source: "perlrun(1)",
@@ -120,13 +120,13 @@ var languageRules = []PluginRule{
 	},
 	{
 		Name: "lua", What: "modules of Lua", Sonames: []string{"liblua*.so*"},
-		Dirs: []string{"lib/lua/5.*"}, Files: "*.so", Deep: true, Use: PluginReport,
+		Dirs: []string{"lib/lua/5.*"}, Files: "*.so", Deep: true, Whole: true, Use: PluginReport,
 		Note:   "LUA_CPATH has patterns, not folders",
 		Source: "Lua src/loadlib.c",
 	},
 	{
 		Name: "ruby", What: "Ruby's library with its extensions", Sonames: []string{"libruby*.so.*"},
-		Dirs: []string{"lib/ruby"}, Files: "*.so", Deep: true, Use: PluginReport,
+		Dirs: []string{"lib/ruby"}, Files: "*.so", Deep: true, Whole: true, Use: PluginReport,
 		Note:   "RUBYLIB names folders below lib/ruby, one for each version and machine",
 		Source: "ruby(1)",
 	},

@@ -10,7 +10,7 @@ var desktopRules = []PluginRule{
 	},
 	{
 		Name: "qt6-qml", What: "QML modules of Qt 6", Sonames: []string{"libQt6Qml.so.6"},
-		Dirs: []string{"lib/qt-6/qml"}, Files: "*.so", Deep: true, Use: PluginTake,
+		Dirs: []string{"lib/qt-6/qml"}, Files: "*.so", Deep: true, Whole: true, Use: PluginTake,
 		Vars:   []PluginVar{{Name: "QML2_IMPORT_PATH", Sep: ":", Adds: true}},
 		Source: "Qt doc QML Import Path; qtdeclarative src/qml/qml/qqmlimport.cpp",
 	},
@@ -22,7 +22,7 @@ var desktopRules = []PluginRule{
 	},
 	{
 		Name: "qt5-qml", What: "QML modules of Qt 5", Sonames: []string{"libQt5Qml.so.5"},
-		Dirs: []string{"lib/qt-5.*/qml", "lib/qt5/qml"}, Files: "*.so", Deep: true, Use: PluginTake,
+		Dirs: []string{"lib/qt-5.*/qml", "lib/qt5/qml"}, Files: "*.so", Deep: true, Whole: true, Use: PluginTake,
 		Vars:   []PluginVar{{Name: "QML2_IMPORT_PATH", Sep: ":", Adds: true}},
 		Source: "Qt doc QML Import Path; qtdeclarative src/qml/qml/qqmlimport.cpp",
 	},
@@ -36,7 +36,7 @@ var desktopRules = []PluginRule{
 	},
 	{
 		Name: "gio", What: "modules of GIO: TLS, proxies, settings", Sonames: []string{"libgio-2.0.so.0"},
-		Dirs: []string{"lib/gio/modules"}, Files: "*.so", Use: PluginTake,
+		Dirs: []string{"lib/gio/modules"}, Files: "*.so", Whole: true, Use: PluginTake,
 		Vars:   []PluginVar{{Name: "GIO_EXTRA_MODULES", Sep: ":", Adds: true}},
 		Note:   "giomodule.cache beside them has names and no paths",
 		Source: "GLib gio/giomodule.c, docs: Running GIO applications",
@@ -56,7 +56,7 @@ var desktopRules = []PluginRule{
 	},
 	{
 		Name: "gtk3-modules", What: "print backends and modules of GTK 3", Sonames: []string{"libgtk-3.so.0"},
-		Dirs: []string{"lib/gtk-3.0"}, Files: "*.so", Deep: true, Use: PluginReport, Vars: []PluginVar{{Name: "GTK_PATH", Sep: ":", Adds: true}},
+		Dirs: []string{"lib/gtk-3.0"}, Files: "*.so", Deep: true, Whole: true, Use: PluginReport, Vars: []PluginVar{{Name: "GTK_PATH", Sep: ":", Adds: true}},
 		Source: "GTK gtk/gtkmodules.c (get_module_path)",
 	},
 	{

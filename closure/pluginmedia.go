@@ -88,7 +88,7 @@ var mediaRules = []PluginRule{
 	},
 	{
 		Name: "imagemagick", What: "coders and filters of ImageMagick", Sonames: []string{"libMagickCore-*.so.*"},
-		Dirs: []string{"lib/ImageMagick-*/modules-*/coders"}, Files: "*.so", Use: PluginTake, Vars: []PluginVar{{Name: "MAGICK_CODER_MODULE_PATH", Sep: ":"}},
+		Dirs: []string{"lib/ImageMagick-*/modules-*/coders"}, Files: "*.so", Whole: true, Use: PluginTake, Vars: []PluginVar{{Name: "MAGICK_CODER_MODULE_PATH", Sep: ":"}},
 		Source: "ImageMagick www/resources.html (environment), MagickCore/module.c",
 	},
 	{
@@ -103,17 +103,17 @@ var mediaRules = []PluginRule{
 	},
 	{
 		Name: "babl", What: "pixel format extensions of babl", Sonames: []string{"libbabl-0.1.so.0"},
-		Dirs: []string{"lib/babl-0.1"}, Files: "*.so", Use: PluginTake, Vars: []PluginVar{{Name: "BABL_PATH", Sep: ":"}},
+		Dirs: []string{"lib/babl-0.1"}, Files: "*.so", Whole: true, Use: PluginTake, Vars: []PluginVar{{Name: "BABL_PATH", Sep: ":"}},
 		Source: "babl docs/environment-static.txt",
 	},
 	{
 		Name: "gegl", What: "operations of GEGL", Sonames: []string{"libgegl-0.4.so.0"},
-		Dirs: []string{"lib/gegl-0.4"}, Files: "*.so", Use: PluginTake, Vars: []PluginVar{{Name: "GEGL_PATH", Sep: ":"}},
+		Dirs: []string{"lib/gegl-0.4"}, Files: "*.so", Whole: true, Use: PluginTake, Vars: []PluginVar{{Name: "GEGL_PATH", Sep: ":"}},
 		Source: "GEGL docs/environment.adoc",
 	},
 	{
 		Name: "vlc", What: "plugins of VLC", Sonames: []string{"libvlccore.so.*"},
-		Dirs: []string{"lib/vlc/plugins"}, Files: "*.so", Deep: true, Use: PluginTake, Vars: []PluginVar{{Name: "VLC_PLUGIN_PATH", Sep: ":", Adds: true}},
+		Dirs: []string{"lib/vlc/plugins"}, Files: "*.so", Deep: true, Whole: true, Use: PluginTake, Vars: []PluginVar{{Name: "VLC_PLUGIN_PATH", Sep: ":", Adds: true}},
 		Source: "VLC src/modules/bank.c (AllocateAllPlugins)",
 	},
 	{

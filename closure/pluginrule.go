@@ -20,6 +20,7 @@ type PluginRule struct {
 	Dirs  []string
 	Files string // pattern of the names of plugins in a folder; "" for a folder or file of data
 	Deep  bool   // folders below it have plugins too
+	Whole bool   // plugins need other files of the folder too, so that it is taken as it is; data always is
 	// Libs are names that the library opens without a path; they are searched as any.
 	Libs []string
 	Vars []PluginVar
@@ -90,6 +91,9 @@ func (p *PluginMatch) Wishes(m *LinkMap) []Wish {
 // "%ROOT%/lib/ossl-modules" or the like, or "" for what is not taken along. As with the compiled-in
 // folders, what a user sets comes first. A variable that wrappers set is theirs to change.
 func (p *PluginMatch) Changes(place func(string) string) []wrapper.Change {
+	if p.Rule.Files != "" && p.Files == nil {
+		return nil // a folder without plugins
+	}
 	var changes []wrapper.Change
 	for _, v := range p.Rule.Vars {
 		var values []string

@@ -149,7 +149,7 @@ int main(int argc, char **argv) {
 	if (!dlopen(so, RTLD_NOW)) puts(dlerror());
 	snprintf(so, sizeof so, "%s.%s", "none", "so");
 	dlopen(so, RTLD_NOW);
-	if (!opendir(DATA "/share/all")) puts("all");
+	if (!opendir(DATA "/share/all/sub") || !opendir(DATA "/share/all") || !opendir(DATA)) puts("all");
 	data("share/all/one"); data("share/model"); data("share/link"); data("share/none");
 	return 0;
 }
@@ -165,8 +165,9 @@ func TestLearnFromARun(t *testing.T) {
 	dir := elftest.WriteTree(t, elftest.Tree{
 		"learn.c": elftest.Data(learnC), "plugin.c": elftest.Data("int dep(void); int plugin(void) { return dep(); }\n"), "dep.c": elftest.Data("int dep(void) { return 1; }\n"),
 		hostStore + "/bin": elftest.Dir{}, plugStore + "/lib": elftest.Dir{},
-		dataStore + "/share/all/one": elftest.Data("1"), dataStore + "/share/all/two": elftest.Data("2"), dataStore + "/share/model": elftest.Data("m"),
-		dataStore + "/share/link": elftest.Link("model"),
+		dataStore + "/share/all/one": elftest.Data("1"), dataStore + "/share/all/two": elftest.Data("2"), dataStore + "/share/all/sub": elftest.Dir{},
+		dataStore + "/share/model": elftest.Data("m"),
+		dataStore + "/share/link":  elftest.Link("model"),
 	})
 	cc := func(args ...string) {
 		t.Helper()

@@ -14,6 +14,7 @@ import (
 type followFlags struct {
 	data      bool
 	suggested bool
+	plugins   []string
 	include   []string
 	env       []string
 }
@@ -22,13 +23,14 @@ func (f *followFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.BoolVar(&f.data, "follow-data", false, "take along the files, folders and programs of the store that packed files name")
 	flags.BoolVar(&f.suggested, "suggested", false, "take along libraries that a .note.dlopen only suggests")
+	flags.StringSliceVar(&f.plugins, "plugins", nil, "rules for plugins to take along beside the usual ones, such as gconv; -NAME leaves a usual one out")
 	flags.StringArrayVar(&f.include, "include", nil, "take along PATH of the store, or what a pattern matches, to DEST: PATH[:DEST]; can be repeated")
 	flags.StringArrayVar(&f.env, "env", nil, "set NAME=VALUE for the programs; %ROOT% is the bundle's folder; can be repeated")
 }
 
 // follow is what the flags say.
 func (a *app) follow(f *followFlags) (closure.Follow, error) {
-	follow := closure.Follow{Data: f.data, Suggested: f.suggested}
+	follow := closure.Follow{Data: f.data, Suggested: f.suggested, Plugins: f.plugins}
 	for _, text := range f.include {
 		pattern, dest, _ := strings.Cut(text, ":")
 		if pattern == "" {
