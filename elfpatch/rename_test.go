@@ -120,6 +120,58 @@ func TestApplyClearVersions(t *testing.T) {
 	}
 }
 
+// A needed version goes with the last symbol that wants it, and a record with its last version. What no
+// symbol wanted before stays: it may stand for more than symbols, as GLIBC_ABI_DT_RELR.
+func TestApplyClearVersionsPrunes(t *testing.T) {
+	const libc, libm = "libc.so.6", "libm.so.6"
+	wants := func(name, version string) elftest.Symbol {
+		return elftest.Symbol{Name: name, Undefined: true, Version: version}
+	}
+	im := elftest.Image{
+		Needed: []string{libm, libc},
+		Symbols: []elftest.Symbol{
+			wants("exp", "GLIBC_2.29"), wants("log", "GLIBC_2.29"), wants("sin", "GLIBC_2.2.5"), wants("fcntl64", "GLIBC_2.28"),
+		},
+		VersionNeeds: []elftest.VersionNeed{{File: libm, Version: "GLIBC_2.40"}, {File: libc, Version: "GLIBC_ABI_DT_RELR"}},
+	}
+	for name, flavour := range flavours() {
+		in := ofKind(im, flavour).Bytes()
+		for _, c := range []struct{ clear, gone []string }{
+			{[]string{"exp"}, nil},
+			{[]string{"exp", "log"}, []string{"GLIBC_2.29"}},
+			{[]string{"fcntl64", "none"}, []string{"GLIBC_2.28"}},
+			{[]string{"log", "sin", "fcntl64", "exp"}, []string{"GLIBC_2.2.5", "GLIBC_2.28", "GLIBC_2.29"}},
+		} {
+			out := apply(t, in, elfpatch.Edit{ClearVersions: c.clear})
+			require.Equal(t, without(versionsOf(read(t, in)), c.gone), versionsOf(read(t, out)), "%s %v", name, c.clear)
+			for _, s := range symbolsOf(t, out) {
+				require.Equal(t, !slices.Contains(c.clear, s.Name), s.Version != "", "%s %v %s", name, c.clear, s.Name)
+			}
+			for _, gone := range c.gone {
+				require.NotContains(t, string(out), gone)
+			}
+		}
+	}
+	im.VersionNeeds = nil
+	out := apply(t, im.Bytes(), elfpatch.Edit{ClearVersions: []string{"exp", "log", "sin", "fcntl64"}, RunPath: longPath})
+	require.Empty(t, read(t, out).VerNeeds)
+	require.Equal(t, []string{libm, libc}, read(t, out).Needed)
+}
+
+// versionsOf lists the names of all needed versions.
+func versionsOf(info *elfpatch.Info) (list []string) {
+	for _, need := range info.VerNeeds {
+		for _, v := range need.Versions {
+			list = append(list, v.Name)
+		}
+	}
+	return list
+}
+
+func without(list, gone []string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return slices.Contains(gone, s) })
+}
+
 // The parts of an edit are about the names of the input, so their order does not matter.
 func TestApplyRenameAndClear(t *testing.T) {
 	in := library().Bytes()
