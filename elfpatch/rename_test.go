@@ -158,6 +158,37 @@ func TestApplyClearVersionsPrunes(t *testing.T) {
 	require.Equal(t, []string{libm, libc}, read(t, out).Needed)
 }
 
+// Where no version is left, there is no DT_VERSYM either: the loader would look for its versions in a list
+// that it has not made (glibc elf/do-rel.h).
+func TestApplyDropsAllVersions(t *testing.T) {
+	for name, flavour := range flavours() {
+		for what, e := range map[string]elfpatch.Edit{
+			"clear":  {ClearVersions: []string{"puts", "exit"}},
+			"remove": {RemoveNeeded: []string{"libc.so.6"}},
+		} {
+			im := ofKind(program(), flavour)
+			im.RunPath, im.BSS = "/opt/lib", 64
+			in := im.Bytes()
+			for _, b := range [][]byte{in, apply(t, in, elfpatch.Edit{RunPath: longPath, AddNeeded: []string{"a", "b"}})} {
+				out := apply(t, b, e)
+				f, err := elf.NewFile(bytes.NewReader(out))
+				require.NoError(t, err)
+				for _, tag := range []elf.DynTag{elf.DT_VERSYM, elf.DT_VERNEED, elf.DT_VERNEEDNUM} {
+					values, err := f.DynValue(tag)
+					require.NoError(t, err)
+					require.Empty(t, values, "%s %s %v", name, what, tag)
+				}
+				for _, s := range f.Sections {
+					require.NotEqual(t, elf.SHT_GNU_VERSYM, s.Type)
+					require.NotEqual(t, elf.SHT_GNU_VERNEED, s.Type)
+				}
+				longer := apply(t, out, elfpatch.Edit{RunPath: strings.Repeat(longPath, 31)})
+				require.LessOrEqual(t, countLoads(read(t, longer).Segments), countLoads(read(t, in).Segments)+1, "%s %s", name, what)
+			}
+		}
+	}
+}
+
 // versionsOf lists the names of all needed versions.
 func versionsOf(info *elfpatch.Info) (list []string) {
 	for _, need := range info.VerNeeds {

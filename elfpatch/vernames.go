@@ -56,13 +56,39 @@ func (p *patch) planVersions(symbols *symbolPlan) (*verPlan, error) {
 		}
 	}
 	if len(records) > 0 && len(v.kept) == 0 {
-		p.entries = slices.DeleteFunc(p.entries, func(e entry) bool {
-			return e.tag == elf.DT_VERNEED || e.tag == elf.DT_VERNEEDNUM
-		})
+		p.dropVersionTags()
 	}
 	defs, err := p.verDefNames()
 	v.names = append(v.names, defs...)
 	return v, err
+}
+
+// dropVersionTags drops the tags of DT_VERNEED, and DT_VERSYM where no version is left that it could name:
+// the loader has no list of versions then and looks into it all the same (glibc elf/do-rel.h:
+// elf_dynamic_do_Rel, l_versions).
+func (p *patch) dropVersionTags() {
+	gone := []elf.DynTag{elf.DT_VERNEED, elf.DT_VERNEEDNUM}
+	if _, defines := p.dyn.value(elf.DT_VERDEF); !defines {
+		gone = append(gone, elf.DT_VERSYM)
+	}
+	p.entries = slices.DeleteFunc(p.entries, func(e entry) bool { return slices.Contains(gone, e.tag) })
+	for i := range p.sections {
+		s := &p.sections[i]
+		needs := elf.SectionType(s.typ) == elf.SHT_GNU_VERNEED
+		if needs || elf.SectionType(s.typ) == elf.SHT_GNU_VERSYM && len(gone) == 3 {
+			s.typ, s.info = uint32(elf.SHT_PROGBITS), 0
+			p.dropFromOwn(s)
+		}
+	}
+}
+
+// dropFromOwn makes a section of what an earlier edit appended empty, and that laid out anew.
+func (p *patch) dropFromOwn(s *section) {
+	if !p.inOwn(&block{old: extent{s.off, s.off + offset(min(s.size, uint64(p.size)))}}) {
+		return
+	}
+	own := p.file.segments[p.own]
+	s.off, s.addr, s.size, p.relay = offset(own.Off), vaddr(own.Vaddr), 0, true
 }
 
 // unusedVersions lists the version indexes that symbols whose version goes want, and no other symbol.
@@ -199,9 +225,6 @@ func (p *patch) setVerNeedNum(n int) {
 	at, _ := p.dyn.value(elf.DT_VERNEED)
 	if i := p.sectionAt(vaddr(at), elf.SHT_GNU_VERNEED); i >= 0 {
 		p.sections[i].info = uint32(n)
-		if n == 0 {
-			p.sections[i].typ = uint32(elf.SHT_PROGBITS)
-		}
 	}
 }
 
