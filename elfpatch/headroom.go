@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// A resident is what stands in a range that is laid out anew: a table, or notes and PT_INTERP, which
-// never leave it, since old loaders and core files look for them in the first page.
+// A resident is what stands in a range that is laid out anew: a table, or notes, which never leave it,
+// since old loaders and core files look for them in the first page. PT_INTERP leaves it only if the notes
+// can stay where they are for it.
 type resident struct {
 	block *block // nil for notes
 	old   extent
@@ -15,7 +16,8 @@ type resident struct {
 	align uint64
 }
 
-func (r *resident) stays() bool { return r.block == nil || r.block.tag == 0 }
+func (r *resident) isNotes() bool  { return r.block == nil }
+func (r *resident) isInterp() bool { return r.block != nil && r.block.tag == 0 }
 
 // maxResidents bounds how many are weighed against each other.
 const maxResidents = 10
@@ -27,27 +29,52 @@ func (p *patch) makeRoom(end offset, n int64) bool {
 }
 
 // squeeze lays residents out between from and the end of the last one. Where they do not fit, those
-// with the fewest bytes that place accepts leave. It reports false, and changes nothing, when there
-// are no such ones.
+// with the fewest bytes that place accepts leave. Notes move only where nothing else helps: debug files
+// know the address of the build id. It reports false, and changes nothing, when there is no way.
 func (p *patch) squeeze(list []resident, from offset, place func([]*block) bool) bool {
 	list = list[:min(len(list), maxResidents)]
 	if len(list) == 0 {
 		return false
 	}
 	end := p.freeUpTo(list[len(list)-1].old.to)
-	for _, leaves := range byWeight(list) {
+	try := func(leaves uint, notesMove bool) bool {
 		places, ok := fitResidents(list, leaves, from, end)
-		if !ok {
-			continue
+		if !ok || !notesMove && movesNotes(list, places) {
+			return false
 		}
-		var gone []*block
-		for i, r := range list {
-			if leaves&(1<<i) != 0 {
-				gone = append(gone, r.block)
+		p.reserved = extent{from, end}
+		gone := leaving(list, leaves)
+		placed := len(gone) == 0 || place(gone)
+		p.reserved = extent{}
+		if placed {
+			p.moveResidents(list, leaves, places)
+		}
+		return placed
+	}
+	for _, may := range []struct{ interpLeave, notesMove bool }{{}, {interpLeave: true}, {notesMove: true}} {
+		for _, leaves := range byWeight(list, may.interpLeave) {
+			if try(leaves, may.notesMove) {
+				return true
 			}
 		}
-		if len(gone) == 0 || place(gone) {
-			p.moveResidents(list, leaves, places)
+	}
+	return false
+}
+
+// leaving lists the blocks of a set.
+func leaving(list []resident, leaves uint) (gone []*block) {
+	for i, r := range list {
+		if leaves&(1<<i) != 0 {
+			gone = append(gone, r.block)
+		}
+	}
+	return gone
+}
+
+// movesNotes reports whether notes would have another place.
+func movesNotes(list []resident, places []offset) bool {
+	for i, r := range list {
+		if r.isNotes() && places[i] != r.old.from {
 			return true
 		}
 	}
@@ -55,10 +82,10 @@ func (p *patch) squeeze(list []resident, from offset, place func([]*block) bool)
 }
 
 // byWeight lists the sets of those that may leave, as bits, those with the fewest bytes first.
-func byWeight(list []resident) []uint {
+func byWeight(list []resident, interpLeaves bool) []uint {
 	staying, weights := uint(0), make([]int64, 1<<len(list))
 	for i, r := range list {
-		if r.stays() {
+		if r.isNotes() || r.isInterp() && !interpLeaves {
 			staying |= 1 << i
 		}
 		for set := range weights {
