@@ -8,7 +8,7 @@ import (
 
 // A resident is what stands in a range that is laid out anew: a table, or notes, which never leave it,
 // since old loaders and core files look for them in the first page. PT_INTERP leaves it only if the notes
-// can stay where they are for it.
+// can stay where they are for it, or nothing else makes room.
 type resident struct {
 	block *block // nil for notes
 	old   extent
@@ -51,7 +51,7 @@ func (p *patch) squeeze(list []resident, from offset, place func([]*block) bool)
 		}
 		return placed
 	}
-	for _, may := range []struct{ interpLeave, notesMove bool }{{}, {interpLeave: true}, {notesMove: true}} {
+	for _, may := range []struct{ interpLeave, notesMove bool }{{}, {interpLeave: true}, {notesMove: true}, {true, true}} {
 		for _, leaves := range byWeight(list, may.interpLeave) {
 			if try(leaves, may.notesMove) {
 				return true
@@ -187,10 +187,18 @@ func (p *patch) freeUpTo(at offset) offset {
 }
 
 // padding reports whether there is nothing between two offsets but what aligns the second. Section
-// headers say so exactly; without them it is less than the largest alignment of any table.
+// headers say so exactly; without them it is less than the largest alignment of any table, or behind the
+// program headers the place that PT_INTERP left. That nothing but zeros stands there is asked elsewhere.
 func (p *patch) padding(from, to offset) bool {
-	return from == to || !p.sectioned() && to-from < maxTableAlign
+	if from == to || p.sectioned() {
+		return from == to
+	}
+	left := from == p.headerTable().to && (p.in.Interp != "" || p.in.Stub != nil)
+	return to-from < maxTableAlign || left && to-from <= maxInterpPlace
 }
+
+// maxInterpPlace bounds what is taken for a place that PT_INTERP left, bytes.
+const maxInterpPlace = 256
 
 // maxTableAlign is the largest alignment of a table that the loader reads.
 const maxTableAlign = 16
@@ -233,8 +241,8 @@ func (p *patch) moveResidents(list []resident, leaves uint, places []offset) {
 			notes[i] = &block{old: r.old}
 			p.load(notes[i])
 		}
-		p.release(r.old)
 	}
+	p.release(extent{p.startOf(list), list[len(list)-1].old.to}) // with what aligned them
 	var shifts []shift
 	for i, r := range list {
 		if leaves&(1<<i) != 0 || places[i] != r.old.from {
@@ -259,6 +267,15 @@ func (p *patch) moveResidents(list []resident, leaves uint, places []offset) {
 		}
 	}
 	p.shiftNotes(shifts)
+}
+
+// startOf is where the range begins in which residents stand, behind the program headers perhaps.
+func (p *patch) startOf(list []resident) offset {
+	first, table := list[0].old.from, p.headerTable().to
+	if table <= first && p.padding(table, first) {
+		return table
+	}
+	return first
 }
 
 // stands reports whether b is PT_INTERP and has a place, which may be a new one.

@@ -151,9 +151,11 @@ func (k *matrixCase) tool(t *testing.T, args ...string) {
 }
 
 // separate takes the debug information away before the edit. gdb must find it again, and eu-unstrip
-// join both where the edit moved nothing: it wants every section at its address, in its size
-// (elfutils src/unstrip.c: find_alloc_section) and the identification as it was; a static PIE it cannot
-// join at all.
+// join both wherever it can join any file of this size: it wants each allocated section of the debug file at
+// the same address, in the same size and of the same name in the edited one (elfutils src/unstrip.c:
+// find_alloc_section; only prelink is excused), and e_ident as it was. Strings that need more bytes than the
+// sections have, of which each byte must be in a section or strip drops it, cannot keep that: some section
+// is longer or elsewhere. A static PIE it cannot join at all.
 func (k *matrixCase) separate(t *testing.T, e elfpatch.Edit) {
 	k.tool(t, "eu-strip", "-o", "separate", "-f", "separate.debug", "before")
 	in := readFile(t, filepath.Join(k.dir, "separate"))

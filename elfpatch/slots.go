@@ -89,7 +89,8 @@ func (p *patch) redundantHeader() int {
 	if p.typ == elf.ET_EXEC {
 		return p.headerOf(elf.PT_PHDR)
 	}
-	if p.in.Interp != "" || p.entry != 0 || p.in.DynFlags1&elf.DF_1_PIE != 0 {
+	runs := p.entry != 0 && len(p.in.Needed) == 0 // mold gives every shared object an entry
+	if p.in.Interp != "" || p.in.Stub != nil || runs || p.in.DynFlags1&elf.DF_1_PIE != 0 {
 		return -1
 	}
 	if i := p.headerOf(elf.PT_INTERP); i >= 0 {
