@@ -80,6 +80,8 @@ type patch struct {
 	relay   bool     // the segment of an earlier edit is to be laid out anew, whatever leaves
 	used    []extent // file ranges that something uses, sorted
 	vacated []extent // ranges that blocks left; kept free until it is clear what the headers need
+	// reserved is the range that squeeze lays out, in which nothing that leaves it finds room.
+	reserved extent
 
 	dynOff  offset // where the dynamic section will be, and
 	dynAddr vaddr

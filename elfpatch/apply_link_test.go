@@ -215,15 +215,15 @@ func (c *toolchain) repatched(t *testing.T, e elfpatch.Edit) {
 	}
 }
 
-// bare edits the program without its section headers. It may be refused, never broken.
+// bare edits the program without its section headers, and once more so that it must grow.
 func (c *toolchain) bare(t *testing.T, program []byte, e elfpatch.Edit) {
-	b := withoutSections(t, program)
-	img, err := applyBytes(b, e)
-	if err != nil {
-		require.ErrorIs(t, err, elfpatch.ErrUnsupported)
-		t.Skipf("refused: %v", err)
-	}
-	c.write(t, "bare", imageBytes(t, img))
+	b := apply(t, withoutSections(t, program), e)
+	c.write(t, "bare", b)
+	c.check(t, "./bare")
+	e.RunPath += ":" + strings.Repeat("/another", 1000)
+	c.write(t, "bare", apply(t, b, e))
+	c.check(t, "./bare")
+	c.write(t, "bare", apply(t, withoutSections(t, program), e))
 	c.check(t, "./bare")
 }
 
@@ -271,5 +271,24 @@ func readelf(t *testing.T, name string, e elfpatch.Edit) {
 	}
 	if e.Interp != "" {
 		require.Contains(t, string(out), "interpreter: "+e.Interp+"]")
+	}
+}
+
+// TestApplyBareLibrary edits what each linker makes of a library, without section headers, until it grows.
+func TestApplyBareLibrary(t *testing.T) {
+	for _, c := range toolchains(t) {
+		t.Run(c.name, func(t *testing.T) {
+			c.need(t)
+			c.dir = t.TempDir()
+			lib := c.build(t, "libhalf.so", libSource, "-shared", "-fPIC", "-Wl,-soname,libhalf.so", "-Wl,--build-id")
+			prog := c.build(t, "prog", mainSource, "-Wl,-rpath,$ORIGIN", lib)
+			in := withoutSections(t, readFile(t, lib))
+			for _, times := range []int{1, 10, 100, 1000} {
+				out := apply(t, in, elfpatch.Edit{RunPath: strings.Repeat("/another", times), AddNeeded: []string{"libdl.so.2"}})
+				buildID(t, in, out)
+				c.write(t, "libhalf.so", out)
+				c.check(t, prog)
+			}
+		})
 	}
 }

@@ -26,7 +26,30 @@ func (f *file) dynsymCount() (n int64, exact bool) {
 			return int64(n), true
 		}
 	}
-	return room, false
+	return room, f.versymAgrees(room)
+}
+
+// versymAgrees reports whether DT_VERSYM has as many entries as DT_SYMTAB has room for, each up to the table
+// behind it but for what aligns that.
+func (f *file) versymAgrees(n int64) bool {
+	at, ok := f.dyn.value(elf.DT_VERSYM)
+	symtab, _ := f.dyn.value(elf.DT_SYMTAB)
+	next, found := f.nextTable(symtab)
+	if !ok || n == 0 || !found || next-symtab != uint64(n*f.layout().sym) {
+		return false
+	}
+	next, found = f.nextTable(at)
+	return found && next-at >= uint64(2*n) && next-at < uint64(2*n+f.layout().word)
+}
+
+// nextTable is the address of the first table behind one.
+func (f *file) nextTable(at uint64) (next uint64, found bool) {
+	for _, tag := range addressTags {
+		if v, ok := f.dyn.value(tag); ok && v > at && (!found || v < next) {
+			next, found = v, true
+		}
+	}
+	return next, found
 }
 
 // addressTags are the tags whose value is the address of a table that may follow the symbols.

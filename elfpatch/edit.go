@@ -54,7 +54,8 @@ type Edit struct {
 	// there is none. nil keeps it.
 	ExecStack *bool
 
-	// ClearVersions names dynamic symbols that shall have no version and want none.
+	// ClearVersions names dynamic symbols that shall have no version and want none. A version in DT_VERNEED
+	// that no other symbol wants goes too, for the loader would ask for it all the same.
 	ClearVersions []string
 	// Cache is the new resolution cache, as closure.ResolutionCache gives it; "" keeps the old one,
 	// but for an edit of the needed names or the search list, which drops what is not true any more.
@@ -122,7 +123,7 @@ func (e *Edit) check() error {
 }
 
 // Applied is what Read must say of the result when it says in of the input: the wish as facts. Where
-// things stand in the file it does not know.
+// things stand in the file it does not know, nor which needed versions ClearVersions makes unused.
 func (e *Edit) Applied(in *Info) *Info {
 	out := *in
 	if e.OSABI != nil {

@@ -36,7 +36,7 @@ func (p *patch) planDynamic() (*strtab, error) {
 		return nil, err
 	}
 	p.entries = p.editEntries(old)
-	versions, err := p.planVersions()
+	versions, err := p.planVersions(symbols)
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// A resident is what stands in a range that is laid out anew: a table, or notes and PT_INTERP, which
-// never leave it, since old loaders and core files look for them in the first page.
+// A resident is what stands in a range that is laid out anew: a table, or notes, which never leave it,
+// since old loaders and core files look for them in the first page. PT_INTERP leaves it only if the notes
+// can stay where they are for it, or nothing else makes room.
 type resident struct {
 	block *block // nil for notes
 	old   extent
@@ -15,7 +16,8 @@ type resident struct {
 	align uint64
 }
 
-func (r *resident) stays() bool { return r.block == nil || r.block.tag == 0 }
+func (r *resident) isNotes() bool  { return r.block == nil }
+func (r *resident) isInterp() bool { return r.block != nil && r.block.tag == 0 }
 
 // maxResidents bounds how many are weighed against each other.
 const maxResidents = 10
@@ -27,27 +29,52 @@ func (p *patch) makeRoom(end offset, n int64) bool {
 }
 
 // squeeze lays residents out between from and the end of the last one. Where they do not fit, those
-// with the fewest bytes that place accepts leave. It reports false, and changes nothing, when there
-// are no such ones.
+// with the fewest bytes that place accepts leave. Notes move only where nothing else helps: debug files
+// know the address of the build id. It reports false, and changes nothing, when there is no way.
 func (p *patch) squeeze(list []resident, from offset, place func([]*block) bool) bool {
 	list = list[:min(len(list), maxResidents)]
 	if len(list) == 0 {
 		return false
 	}
 	end := p.freeUpTo(list[len(list)-1].old.to)
-	for _, leaves := range byWeight(list) {
+	try := func(leaves uint, notesMove bool) bool {
 		places, ok := fitResidents(list, leaves, from, end)
-		if !ok {
-			continue
+		if !ok || !notesMove && movesNotes(list, places) {
+			return false
 		}
-		var gone []*block
-		for i, r := range list {
-			if leaves&(1<<i) != 0 {
-				gone = append(gone, r.block)
+		p.reserved = extent{from, end}
+		gone := leaving(list, leaves)
+		placed := len(gone) == 0 || place(gone)
+		p.reserved = extent{}
+		if placed {
+			p.moveResidents(list, leaves, places)
+		}
+		return placed
+	}
+	for _, may := range []struct{ interpLeave, notesMove bool }{{}, {interpLeave: true}, {notesMove: true}, {true, true}} {
+		for _, leaves := range byWeight(list, may.interpLeave) {
+			if try(leaves, may.notesMove) {
+				return true
 			}
 		}
-		if len(gone) == 0 || place(gone) {
-			p.moveResidents(list, leaves, places)
+	}
+	return false
+}
+
+// leaving lists the blocks of a set.
+func leaving(list []resident, leaves uint) (gone []*block) {
+	for i, r := range list {
+		if leaves&(1<<i) != 0 {
+			gone = append(gone, r.block)
+		}
+	}
+	return gone
+}
+
+// movesNotes reports whether notes would have another place.
+func movesNotes(list []resident, places []offset) bool {
+	for i, r := range list {
+		if r.isNotes() && places[i] != r.old.from {
 			return true
 		}
 	}
@@ -55,10 +82,10 @@ func (p *patch) squeeze(list []resident, from offset, place func([]*block) bool)
 }
 
 // byWeight lists the sets of those that may leave, as bits, those with the fewest bytes first.
-func byWeight(list []resident) []uint {
+func byWeight(list []resident, interpLeaves bool) []uint {
 	staying, weights := uint(0), make([]int64, 1<<len(list))
 	for i, r := range list {
-		if r.stays() {
+		if r.isNotes() || r.isInterp() && !interpLeaves {
 			staying |= 1 << i
 		}
 		for set := range weights {
@@ -160,10 +187,18 @@ func (p *patch) freeUpTo(at offset) offset {
 }
 
 // padding reports whether there is nothing between two offsets but what aligns the second. Section
-// headers say so exactly; without them it is less than the largest alignment of any table.
+// headers say so exactly; without them it is less than the largest alignment of any table, or behind the
+// program headers the place that PT_INTERP left. That nothing but zeros stands there is asked elsewhere.
 func (p *patch) padding(from, to offset) bool {
-	return from == to || !p.sectioned() && to-from < maxTableAlign
+	if from == to || p.sectioned() {
+		return from == to
+	}
+	left := from == p.headerTable().to && (p.in.Interp != "" || p.in.Stub != nil)
+	return to-from < maxTableAlign || left && to-from <= maxInterpPlace
 }
+
+// maxInterpPlace bounds what is taken for a place that PT_INTERP left, bytes.
+const maxInterpPlace = 256
 
 // maxTableAlign is the largest alignment of a table that the loader reads.
 const maxTableAlign = 16
@@ -206,8 +241,8 @@ func (p *patch) moveResidents(list []resident, leaves uint, places []offset) {
 			notes[i] = &block{old: r.old}
 			p.load(notes[i])
 		}
-		p.release(r.old)
 	}
+	p.release(extent{p.startOf(list), list[len(list)-1].old.to}) // with what aligned them
 	var shifts []shift
 	for i, r := range list {
 		if leaves&(1<<i) != 0 || places[i] != r.old.from {
@@ -232,6 +267,15 @@ func (p *patch) moveResidents(list []resident, leaves uint, places []offset) {
 		}
 	}
 	p.shiftNotes(shifts)
+}
+
+// startOf is where the range begins in which residents stand, behind the program headers perhaps.
+func (p *patch) startOf(list []resident) offset {
+	first, table := list[0].old.from, p.headerTable().to
+	if table <= first && p.padding(table, first) {
+		return table
+	}
+	return first
 }
 
 // stands reports whether b is PT_INTERP and has a place, which may be a new one.

@@ -5,9 +5,11 @@ import (
 	"debug/elf"
 	"errors"
 	"io"
+	"slices"
 )
 
-// Note is one entry of a PT_NOTE segment (gABI 5, "Note Section").
+// Note is one entry of a PT_NOTE segment (gABI 5, "Note Section"), or of PT_GNU_PROPERTY where no PT_NOTE
+// covers that.
 type Note struct {
 	Name string // the owner, without its NUL
 	Type uint32
@@ -20,13 +22,13 @@ const maxNotes = 1 << 20
 
 const ntGNUBuildID = 3
 
-// notes decodes all PT_NOTE segments. A segment that is not well formed ends where it stops making
+// notes decodes all segments of notes. A segment that is not well formed ends where it stops making
 // sense: no loader refuses a file for it.
 func (f *file) notes() ([]Note, error) {
 	var notes []Note
 	left := uint64(maxNotes)
 	for _, s := range f.segments {
-		if s.Type != elf.PT_NOTE || s.Filesz > left {
+		if s.Type != elf.PT_NOTE && !f.isLoneProperty(s) || s.Filesz > left {
 			continue
 		}
 		b, err := f.read(offset(s.Off), int64(s.Filesz))
@@ -40,6 +42,14 @@ func (f *file) notes() ([]Note, error) {
 		notes = append(notes, f.decodeNotes(b, s.Off, s.Align)...)
 	}
 	return notes, nil
+}
+
+// isLoneProperty reports whether s is PT_GNU_PROPERTY and its notes are in no PT_NOTE: of two headers of one
+// range an edit may have taken the other.
+func (f *file) isLoneProperty(s Segment) bool {
+	return s.Type == elf.PT_GNU_PROPERTY && !slices.ContainsFunc(f.segments, func(n Segment) bool {
+		return n.Type == elf.PT_NOTE && n.Off <= s.Off && s.Off-n.Off < n.Filesz
+	})
 }
 
 // decodeNotes splits b, which stands at off. Entries are padded to 4 bytes, or to 8 where the

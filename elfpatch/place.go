@@ -28,6 +28,10 @@ func (p *patch) placeInterp() {
 	}
 	b := p.interpBlock()
 	b.data = append([]byte(p.want.Interp), 0)
+	if i := slices.IndexFunc(p.homeless(), func(o *block) bool { return o.tag == 0 }); i >= 0 {
+		p.homeless()[i].data = b.data // it left already
+		return
+	}
 	more := b.size() - b.old.size()
 	switch {
 	case more > 0 && p.sectioned() && p.freeBehind(b.old.to, more):
@@ -47,7 +51,7 @@ func (p *patch) placeInterp() {
 
 // interpHeader is PT_INTERP where it is now: room for a program header may have been made before.
 func (p *patch) interpHeader() Segment {
-	i := slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == elf.PT_INTERP })
+	i := p.headerOf(elf.PT_INTERP)
 	if i < 0 {
 		return Segment{}
 	}
@@ -91,7 +95,7 @@ func (p *patch) placeStrings(t *strtab) {
 // needed for them anyway, its program header is made room for too.
 func (p *patch) squeezeStrings(b *block) bool {
 	behind := p.residents(b.old.from, b)
-	if p.squeeze(behind, b.old.from, p.settleAll) {
+	if p.squeeze(behind, b.old.from, p.settleAll) || p.squeezeAround(b) {
 		return true
 	}
 	if p.own < 0 && p.redundantHeader() < 0 {
@@ -103,6 +107,18 @@ func (p *patch) squeezeStrings(b *block) bool {
 		}
 	}
 	return p.squeeze(behind, b.old.from, p.waitAll)
+}
+
+// squeezeAround makes room for the longer string table b among the tables before it too, if those that
+// leave find room.
+func (p *patch) squeezeAround(b *block) bool {
+	end := p.headerTable().to
+	all := p.residents(end, b)
+	i := slices.IndexFunc(all, func(r resident) bool { return r.block == b })
+	if i < 0 || !p.sectioned() {
+		return false
+	}
+	return p.squeeze(all, all[0].old.from, p.settleAll)
 }
 
 // waitAll makes blocks wait for placeBlocks.

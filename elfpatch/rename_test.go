@@ -120,6 +120,89 @@ func TestApplyClearVersions(t *testing.T) {
 	}
 }
 
+// A needed version goes with the last symbol that wants it, and a record with its last version. What no
+// symbol wanted before stays: it may stand for more than symbols, as GLIBC_ABI_DT_RELR.
+func TestApplyClearVersionsPrunes(t *testing.T) {
+	const libc, libm = "libc.so.6", "libm.so.6"
+	wants := func(name, version string) elftest.Symbol {
+		return elftest.Symbol{Name: name, Undefined: true, Version: version}
+	}
+	im := elftest.Image{
+		Needed: []string{libm, libc},
+		Symbols: []elftest.Symbol{
+			wants("exp", "GLIBC_2.29"), wants("log", "GLIBC_2.29"), wants("sin", "GLIBC_2.2.5"), wants("fcntl64", "GLIBC_2.28"),
+		},
+		VersionNeeds: []elftest.VersionNeed{{File: libm, Version: "GLIBC_2.40"}, {File: libc, Version: "GLIBC_ABI_DT_RELR"}},
+	}
+	for name, flavour := range flavours() {
+		in := ofKind(im, flavour).Bytes()
+		for _, c := range []struct{ clear, gone []string }{
+			{[]string{"exp"}, nil},
+			{[]string{"exp", "log"}, []string{"GLIBC_2.29"}},
+			{[]string{"fcntl64", "none"}, []string{"GLIBC_2.28"}},
+			{[]string{"log", "sin", "fcntl64", "exp"}, []string{"GLIBC_2.2.5", "GLIBC_2.28", "GLIBC_2.29"}},
+		} {
+			out := apply(t, in, elfpatch.Edit{ClearVersions: c.clear})
+			require.Equal(t, without(versionsOf(read(t, in)), c.gone), versionsOf(read(t, out)), "%s %v", name, c.clear)
+			for _, s := range symbolsOf(t, out) {
+				require.Equal(t, !slices.Contains(c.clear, s.Name), s.Version != "", "%s %v %s", name, c.clear, s.Name)
+			}
+			for _, gone := range c.gone {
+				require.NotContains(t, string(out), gone)
+			}
+		}
+	}
+	im.VersionNeeds = nil
+	out := apply(t, im.Bytes(), elfpatch.Edit{ClearVersions: []string{"exp", "log", "sin", "fcntl64"}, RunPath: longPath})
+	require.Empty(t, read(t, out).VerNeeds)
+	require.Equal(t, []string{libm, libc}, read(t, out).Needed)
+}
+
+// Where no version is left, there is no DT_VERSYM either: the loader would look for its versions in a list
+// that it has not made (glibc elf/do-rel.h).
+func TestApplyDropsAllVersions(t *testing.T) {
+	for name, flavour := range flavours() {
+		for what, e := range map[string]elfpatch.Edit{
+			"clear":  {ClearVersions: []string{"puts", "exit"}},
+			"remove": {RemoveNeeded: []string{"libc.so.6"}},
+		} {
+			im := ofKind(program(), flavour)
+			im.RunPath, im.BSS = "/opt/lib", 64
+			in := im.Bytes()
+			for _, b := range [][]byte{in, apply(t, in, elfpatch.Edit{RunPath: longPath, AddNeeded: []string{"a", "b"}})} {
+				out := apply(t, b, e)
+				f, err := elf.NewFile(bytes.NewReader(out))
+				require.NoError(t, err)
+				for _, tag := range []elf.DynTag{elf.DT_VERSYM, elf.DT_VERNEED, elf.DT_VERNEEDNUM} {
+					values, err := f.DynValue(tag)
+					require.NoError(t, err)
+					require.Empty(t, values, "%s %s %v", name, what, tag)
+				}
+				for _, s := range f.Sections {
+					require.NotEqual(t, elf.SHT_GNU_VERSYM, s.Type)
+					require.NotEqual(t, elf.SHT_GNU_VERNEED, s.Type)
+				}
+				longer := apply(t, out, elfpatch.Edit{RunPath: strings.Repeat(longPath, 31)})
+				require.LessOrEqual(t, countLoads(read(t, longer).Segments), countLoads(read(t, in).Segments)+1, "%s %s", name, what)
+			}
+		}
+	}
+}
+
+// versionsOf lists the names of all needed versions.
+func versionsOf(info *elfpatch.Info) (list []string) {
+	for _, need := range info.VerNeeds {
+		for _, v := range need.Versions {
+			list = append(list, v.Name)
+		}
+	}
+	return list
+}
+
+func without(list, gone []string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return slices.Contains(gone, s) })
+}
+
 // The parts of an edit are about the names of the input, so their order does not matter.
 func TestApplyRenameAndClear(t *testing.T) {
 	in := library().Bytes()

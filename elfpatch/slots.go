@@ -18,13 +18,13 @@ func (p *patch) insertSegment(s Segment) {
 	p.segs = slices.Insert(p.segs, at, s)
 }
 
-func (p *patch) nullHeader() int {
-	return slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == elf.PT_NULL })
-}
+func (p *patch) nullHeader() int { return p.headerOf(elf.PT_NULL) }
 
 // freeHeader makes a program header PT_NULL, or adds one behind the table. The table itself never
-// moves: before Linux 5.18 AT_PHDR was right only in the first segment, and strip writes it behind
-// the ELF header anyway.
+// moves: before Linux 5.18 AT_PHDR was right only in the first segment, and strip and objcopy write it
+// behind the ELF header wherever it was, and then what stands in its way somewhere else (binutils
+// bfd/elf.c: assign_file_positions_for_load_sections, "lma adjusted"). So where no header is redundant and
+// the build id begins within one header of the table's end, the build id makes room, in the first page.
 func (p *patch) freeHeader() error {
 	if i := p.redundantHeader(); i >= 0 {
 		p.segs[i] = Segment{}
@@ -74,7 +74,9 @@ func (p *patch) dropHeader() {
 //     property by its own header (glibc sysdeps/x86/dl-prop.h, Linux fs/binfmt_elf.c);
 //   - PT_INTERP without a path in a shared object;
 //   - PT_PHDR in a shared object, where the loader finds the table by e_phoff in the first PT_LOAD
-//     (glibc elf/dl-map-segments.h: _dl_map_segments). A program needs it to learn its own load address.
+//     (glibc elf/dl-map-segments.h: _dl_map_segments), and in a program of fixed addresses, whose load
+//     address is 0 without it (glibc elf/rtld.c: rtld_setup_main_map; musl ldso/dynlink.c: __dls3). A
+//     position-independent program learns its load address by it.
 func (p *patch) redundantHeader() int {
 	if i := p.nullHeader(); i >= 0 {
 		return i
@@ -84,14 +86,22 @@ func (p *patch) redundantHeader() int {
 			return i
 		}
 	}
-	if p.typ != elf.ET_DYN || p.in.Interp != "" || p.entry != 0 || p.in.DynFlags1&elf.DF_1_PIE != 0 {
+	if p.typ == elf.ET_EXEC {
+		return p.headerOf(elf.PT_PHDR)
+	}
+	runs := p.entry != 0 && len(p.in.Needed) == 0 // mold gives every shared object an entry
+	if p.in.Interp != "" || p.in.Stub != nil || runs || p.in.DynFlags1&elf.DF_1_PIE != 0 {
 		return -1
 	}
-	isInterp := func(s Segment) bool { return s.Type == elf.PT_INTERP }
-	if i := slices.IndexFunc(p.segs, isInterp); i >= 0 {
+	if i := p.headerOf(elf.PT_INTERP); i >= 0 {
 		return i
 	}
-	return slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == elf.PT_PHDR })
+	return p.headerOf(elf.PT_PHDR)
+}
+
+// headerOf returns the index of the first program header of a type, or -1.
+func (p *patch) headerOf(typ elf.ProgType) int {
+	return slices.IndexFunc(p.segs, func(s Segment) bool { return s.Type == typ })
 }
 
 // noteRepeated reports whether PT_NOTE i has the range of another header of notes.

@@ -83,7 +83,7 @@ func (p *patch) gaps(i int) []extent {
 		return nil
 	}
 	end := min(p.size, int64(s.Off)+p.reach(i))
-	used := slices.Clone(p.used)
+	used := append(slices.Clone(p.used), p.reserved)
 	for j, o := range p.segs {
 		if o.Type == elf.PT_LOAD && j != i && o.Filesz > 0 {
 			used = append(used, extent{offset(o.Off), offset(o.Off + o.Filesz)})

@@ -189,6 +189,9 @@ func (t *strtab) fillDead(old []entry, versions *verPlan, symbols *symbolPlan) {
 	}
 	for _, v := range versions.old {
 		t.fill(v.file, len(v.File), false)
+		for i, aux := range v.aux {
+			t.fill(aux.name, len(v.Versions[i].Name), false)
+		}
 	}
 	for i := range symbols.count() {
 		if _, ok := symbols.newName(i); ok {
