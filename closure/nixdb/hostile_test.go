@@ -20,14 +20,15 @@ import (
 	"github.com/nixbundle/nixbundle/closure/nixdb"
 )
 
-// small is a small database, and one with a log over it.
+// small is a database of a few pages with a log over it.
 func small(t testing.TB) (db, log []byte) {
 	t.Helper()
+	r := rand.New(rand.NewPCG(5, 6))
 	dir := t.TempDir()
 	name := filepath.Join(dir, "db.sqlite")
 	sqlite(t, name, "PRAGMA page_size=512;PRAGMA journal_mode=wal;PRAGMA wal_autocheckpoint=0;"+schema+
-		"begin;"+insert(rand.New(rand.NewPCG(5, 6)), 1, 25)+"commit; PRAGMA wal_checkpoint; begin;"+insert(rand.New(rand.NewPCG(7, 8)), 25, 40)+
-		"commit;\n.shell cp "+name+" "+name+".copy; cp "+name+"-wal "+name+".copy-wal\n")
+		insert(r, 1, 12)+"update ValidPaths set sigs = substr(sigs, 1, 600); VACUUM; PRAGMA wal_checkpoint(truncate);"+
+		"begin;"+insert(r, 12, 16)+"update ValidPaths set sigs = substr(sigs, 1, 600); commit;\n.shell cp "+name+" "+name+".copy; cp "+name+"-wal "+name+".copy-wal\n")
 	db, err := os.ReadFile(name + ".copy")
 	require.NoError(t, err)
 	log, err = os.ReadFile(name + ".copy-wal")
@@ -48,7 +49,7 @@ func read(db, log []byte, paths ...string) ([]nixdb.Record, error) {
 func mustEnd(t testing.TB, db, log []byte) {
 	t.Helper()
 	begun := time.Now()
-	_, err := read(db, log, storePath(1), storePath(30))
+	_, err := read(db, log, storePath(1), storePath(13))
 	if _, ok := errors.AsType[*nixdb.FormatError](err); err != nil && !ok {
 		t.Fatalf("got %v", err)
 	}
@@ -60,14 +61,14 @@ func mustEnd(t testing.TB, db, log []byte) {
 // TestReadDamaged cuts a database and its log everywhere, and changes bytes of them at random.
 func TestReadDamaged(t *testing.T) {
 	db, log := small(t)
-	want, err := read(db, log, storePath(1), storePath(30))
+	want, err := read(db, log, storePath(1), storePath(13))
 	require.NoError(t, err)
 	require.NotEmpty(t, want)
 	for n := 0; n < len(db); n += 37 {
 		mustEnd(t, db[:n], nil)
 	}
 	for n := 0; n < len(log); n += 37 {
-		_, err := read(db, log[:n], storePath(1), storePath(30))
+		_, err := read(db, log[:n], storePath(1), storePath(13))
 		require.NoError(t, err, "a log is good up to where it ends")
 	}
 	r := rand.New(rand.NewPCG(1, 2))
