@@ -178,9 +178,6 @@ func (p *Plan) admit(opts Options) error {
 	if err := p.closure.Missing(); err != nil {
 		return err
 	}
-	if err := p.closure.Wrapper(); err != nil {
-		return err
-	}
 	if err := oneMachine(p.closure); err != nil {
 		return err
 	}

@@ -1,12 +1,15 @@
 package closure
 
-import "io/fs"
+import (
+	"io/fs"
+	"strings"
+)
 
 // Holders know what holds a store path that no need brings. The zero value knows nothing.
 type Holders struct {
-	Root       fs.FS                            // to look into store paths; nil for not
-	References *References                      // Nix's; nil where they are not known
-	Mentions   func(storePath string) []Mention // where a store path, or a file in it, stands in the closure's files; may be nil
+	Root       fs.FS       // to look into store paths; nil for not
+	References *References // Nix's; nil where they are not known
+	Mentions   []Mention   // of the closure's files, which may name a store path or a file in it
 }
 
 // Held is why a store path is in Nix's closure of a program though no need brings it.
@@ -28,8 +31,10 @@ func (c *Closure) WhyHeld(m *LinkMap, name string, by Holders, limit int) []Held
 	graph := c.graph(m, by.References)
 	for _, path := range c.meant(name, graph) {
 		h := Held{StorePath: path, Role: c.Role(by.Root, path)}
-		if by.Mentions != nil {
-			h.Mentions = by.Mentions(path)
+		for _, at := range by.Mentions {
+			if at.Path == path || strings.HasPrefix(at.Path, path+"/") {
+				h.Mentions = append(h.Mentions, at)
+			}
 		}
 		h.Chains, h.More, h.Least = newChainFinder(graph, "", path).chains(limit)
 		for i, chain := range h.Chains {

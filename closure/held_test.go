@@ -120,11 +120,9 @@ func TestWhyHeld(t *testing.T) {
 // TestWhyHeldMentions: a string holds a path that Nix knows nothing of.
 func TestWhyHeldMentions(t *testing.T) {
 	c, _ := heldRoot(t)
-	by := closure.Holders{Mentions: func(storePath string) []closure.Mention {
-		if storePath != at("5", "model-1") {
-			return nil
-		}
-		return []closure.Mention{{Holder: at("0", "app-1.0") + "/bin/app", Off: 64, Path: storePath + "/share"}}
+	by := closure.Holders{Mentions: []closure.Mention{
+		{Holder: at("0", "app-1.0") + "/bin/app", Off: 64, Path: at("5", "model-1") + "/share"},
+		{Holder: at("0", "app-1.0") + "/bin/app", Off: 99, Path: at("5", "model-1") + "2/share"},
 	}}
 	held := c.WhyHeld(c.LinkMaps[0], at("5", "model-1")+"/share/m.onnx", by, 10)
 	if len(held) != 1 || heldText(held[0]) != "5 "+at("5", "model-1")+"/share " {

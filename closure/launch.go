@@ -46,8 +46,10 @@ func (e *LaunchError) Unwrap() error { return e.Err }
 // Hint says what to do.
 func (e *LaunchError) Hint() string { return e.What }
 
-// maxLaunch bounds a launch. nixpkgs wraps three or four times.
-const maxLaunch = 32
+const (
+	maxLaunch  = 32      // nixpkgs wraps three or four times
+	maxWrapper = 1 << 20 // a makeBinaryWrapper program is a few dozen KB
+)
 
 // ReadLaunch follows wrappers from an absolute path inside the root to the ELF file that runs in the
 // end. Links are resolved inside the root; nothing is executed. What is wrong with the path that was

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
@@ -189,8 +190,15 @@ func compareGiven(root fs.FS, sysroot, program string, opts closure.Options, env
 		return 0, err
 	}
 	m := c.LinkMaps[0]
-	// The oracle starts a program of this machine by its real path.
-	want, err := loadOrder(program, sysroot, env...)
+	// The oracle starts a program of this machine by its real path, and no wrapper of it.
+	if m.Setup != nil {
+		for _, name := range []string{"LD_LIBRARY_PATH", "LD_PRELOAD"} {
+			if value, set := wrapper.Variable(m.Setup.Env, name, "", false); set {
+				env = append(env, name+"="+value)
+			}
+		}
+	}
+	want, err := loadOrder(m.Program().Path, sysroot, env...)
 	if err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
@@ -36,7 +37,7 @@ func (w *walker) program(path string) (*Object, error) {
 	}
 	object, err := w.object(n)
 	if err != nil {
-		return nil, w.notProgram(path, n, err)
+		return nil, w.notProgram(path, err)
 	}
 	return object, executable(path, object.Info)
 }
@@ -95,7 +96,7 @@ func (w *walker) dangling(path string) (target string, ok bool) {
 }
 
 // notProgram says what a file is that elfpatch cannot read.
-func (w *walker) notProgram(path string, n *node, err error) error {
+func (w *walker) notProgram(path string, err error) error {
 	e := &ProgramError{Path: path, Why: err.Error(), Err: err}
 	var u *unreadable
 	switch {
@@ -104,8 +105,8 @@ func (w *walker) notProgram(path string, n *node, err error) error {
 	case !errors.As(err, &u):
 	case len(u.head) == 0:
 		e.Why = "is empty"
-	case len(u.head) > 1 && string(u.head[:2]) == "#!":
-		return w.script(path, n)
+	case wrapper.IsScript(u.head):
+		e.Why, e.What = "is a script", "name the ELF program that it starts"
 	case errors.Is(err, elfpatch.ErrNotELF):
 		e.Why = "not an ELF file"
 	}

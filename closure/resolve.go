@@ -38,7 +38,7 @@ func Programs(root fs.FS, name string, opts Options) ([]string, error) {
 }
 
 // ReadObject reads the ELF file of that name, inside the root, of any type. What is none is a
-// [*ProgramError] or, for a script, a [*WrapperError].
+// [*ProgramError].
 func ReadObject(root fs.FS, name string) (*Object, error) {
 	w := newWalker(root, Options{})
 	name = path.Join("/", name)
@@ -48,7 +48,7 @@ func ReadObject(root fs.FS, name string) (*Object, error) {
 	}
 	object, err := w.object(n)
 	if err != nil {
-		return nil, w.notProgram(name, n, err)
+		return nil, w.notProgram(name, err)
 	}
 	return object, nil
 }

@@ -13,7 +13,8 @@ import (
 // stands for the program that it starts, in the environment that it makes.
 //
 // A need that nothing answers is no error: its To is nil, see [Closure.Missing]. What stops the loader
-// itself is one: a [*LoadError]. What is no program is a [*ProgramError] or a [*WrapperError].
+// itself is one: a [*LoadError]. What is no program is a [*ProgramError], and a wrapper that leads to
+// none a [*LaunchError].
 func Walk(root fs.FS, programs []string, opts Options) (*Closure, error) {
 	if err := checkHWCaps(opts.HWCaps); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch"
 	"github.com/nixbundle/nixbundle/elfpatch/elftest"
 )
@@ -335,9 +336,9 @@ func TestSpeech(t *testing.T) {
 		"/core":        elftest.Image{Type: elf.ET_CORE},
 	}
 	for _, test := range []struct{ path, want, hint string }{
-		{"/bin/wrapper", "/bin/wrapper: is a script for /bin/bash that starts /bin/prog",
-			"take /bin/prog; what the wrapper sets in the environment is then missing"},
-		{"/bin/script", "/bin/script: is a script for /usr/bin/perl", "name the ELF program that it starts"},
+		{"/bin/wrapper", "/lib/liba.so: file too short: the loader of /bin/prog stops at it when it looks for liba.so, which /bin/prog needs",
+			"remove or replace the file, or take its directory out of the run path that leads there"},
+		{"/bin/script", "/usr/bin/perl: no such file (/bin/script -> /usr/bin/perl)", ""},
 		{"/bin/prog", "/lib/liba.so: file too short: the loader of /bin/prog stops at it when it looks for liba.so, which /bin/prog needs",
 			"remove or replace the file, or take its directory out of the run path that leads there"},
 		{"/core", "/core: is a core dump", "name the program that dumped it"},
@@ -350,20 +351,43 @@ func TestSpeech(t *testing.T) {
 	}
 }
 
-// TestBinaryWrapper reads the target out of a program that makeBinaryWrapper made.
-func TestBinaryWrapper(t *testing.T) {
-	program := filepath.Join(storeDir(t, "results"), "misc-wrapBinary/bin/greet")
-	c, err := closure.Walk(os.DirFS("/"), []string{program}, closure.Options{})
+// TestWrappersAreFollowed: a wrapper stands for what it starts, in the environment that it makes.
+func TestWrappersAreFollowed(t *testing.T) {
+	for _, name := range []string{"misc-wrapBash", "misc-wrapBinary"} {
+		program := filepath.Join(storeDir(t, "results"), name, "bin/greet")
+		c, err := closure.Walk(os.DirFS("/"), []string{program}, closure.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := c.LinkMaps[0]
+		if _, rest, _ := closure.ParseStorePath(c.StoreDir, m.Program().Path); rest != "/bin/.greet-wrapped" || len(m.Launch.Steps) != 1 {
+			t.Errorf("%s: got %s, %d steps", name, m.Program().Path, len(m.Launch.Steps))
+		}
+		if value, _ := wrapper.Variable(m.Setup.Env, "LD_LIBRARY_PATH", "", false); !strings.Contains(value, "-libtbb12-") {
+			t.Errorf("%s: LD_LIBRARY_PATH is %q", name, value)
+		}
+	}
+}
+
+// TestLibraryPathOfWrapper: what a wrapper puts into LD_LIBRARY_PATH comes before a run path, and what it
+// preloads first of all.
+func TestLibraryPathOfWrapper(t *testing.T) {
+	files := elftest.Tree{
+		"/bin/wrapper":     elftest.Script("#!/bin/sh\nexport LD_LIBRARY_PATH=/two${LD_LIBRARY_PATH:+:}$LD_LIBRARY_PATH\nexport LD_PRELOAD=libpre.so\nexec /bin/prog \"$@\"\n"),
+		"/bin/prog":        runPath(program(elftest.Image{}, "liba.so"), "/one"),
+		"/one/liba.so":     lib("liba.so"),
+		"/two/liba.so":     lib("liba.so", ""),
+		"/two/libpre.so":   lib("libpre.so"),
+		"/given/libpre.so": lib("libpre.so"),
+	}
+	c, err := closure.Walk(files.FS(), []string{"/bin/wrapper", "/bin/prog"}, closure.Options{LibraryPath: "/given"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	target, ok := closure.BinaryWrapperTarget(c.LinkMaps[0].Program().Object)
-	if sp, rest, in := closure.ParseStorePath(c.StoreDir, target); !ok || !in || rest != "/bin/.greet-wrapped" {
-		t.Errorf("got %q, %v, %v", target, sp, ok)
+	if got := paths(c.LinkMaps[0]); !slices.Equal(got, []string{"/bin/prog", "/two/libpre.so", "/two/liba.so"}) {
+		t.Errorf("wrapped: %q", got)
 	}
-	for _, l := range c.LinkMaps[0].Loaded[1:] {
-		if target, ok := closure.BinaryWrapperTarget(l.Object); ok {
-			t.Errorf("%s: got %q", l.Path, target)
-		}
+	if got := paths(c.LinkMaps[1]); !slices.Equal(got, []string{"/bin/prog", "/one/liba.so"}) {
+		t.Errorf("bare: %q", got)
 	}
 }

@@ -44,9 +44,6 @@ func (a *app) bindings(args []string, flags bindingsFlags) error {
 	if err := c.Missing(); err != nil {
 		return err
 	}
-	if err := c.Wrapper(); err != nil {
-		a.say(err) // the bindings are right, but of the wrapper
-	}
 	p := bindingsPrinter{app: a, flags: flags, closure: c, list: []bindingJSON{}}
 	for _, m := range c.LinkMaps {
 		b, err := closure.Bind(m)

@@ -57,9 +57,6 @@ func (a *app) conflicts(args []string, target targetFlags, accept, reason string
 	if err != nil {
 		return err
 	}
-	if err := c.Wrapper(); err != nil {
-		return err // its silence would say nothing about the program it starts
-	}
 	on, err := target.machine(c)
 	if err != nil {
 		return err

@@ -55,9 +55,6 @@ func (a *app) printLinkMaps(args []string, print func(io.Writer, *closure.LinkMa
 	if err != nil {
 		return err
 	}
-	if err := c.Wrapper(); err != nil {
-		a.say(err) // the link map is right, but of the wrapper
-	}
 	if a.json {
 		err = a.printJSON(linkMapsJSON(c))
 	} else {

@@ -55,9 +55,6 @@ func (a *app) size(args []string, flags sizeFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Wrapper(); err != nil {
-		a.say(err) // the sizes are right, but of the wrapper
-	}
 	refs, err := a.references(root, c)
 	if err != nil {
 		return err

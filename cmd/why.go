@@ -55,9 +55,6 @@ func (a *app) why(program, name string, limit int) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Wrapper(); err != nil {
-		a.say(err) // the link map is right, but of the wrapper
-	}
 	var all []whyJSON
 	for _, m := range c.LinkMaps {
 		reasons, err := a.reasons(c, m, name, limit)

@@ -15,7 +15,11 @@ func (a *app) whyHeld(root fs.FS, c *closure.Closure, program, name string, limi
 	if err != nil {
 		return err
 	}
-	by := closure.Holders{Root: root, References: refs} // Mentions: a scan of the objects for store paths
+	mentions, err := closure.NewMentionReader(root, a.given, c.Objects).Read(c.Objects...)
+	if err != nil {
+		return err
+	}
+	by := closure.Holders{Root: root, References: refs, Mentions: mentions}
 	var all []heldJSON
 	for _, m := range c.LinkMaps {
 		for _, h := range c.WhyHeld(m, name, by, limit) {
