@@ -21,6 +21,7 @@ type Manifest struct {
 	Schema   string            `json:"schema"`           // ManifestSchema
 	Name     string            `json:"name"`             // the bundle's folder
 	Tool     string            `json:"tool,omitempty"`   // what made the bundle, where it wants to be named
+	Prefix   string            `json:"prefix,omitempty"` // the folder that it must be unpacked to
 	Target   *ManifestTarget   `json:"target,omitempty"` // what it was planned for, where that was named
 	Programs []ManifestProgram `json:"programs"`         // in the order asked for
 	Entries  []ManifestEntry   `json:"entries"`          // sorted by path; all but the manifest itself
@@ -96,7 +97,7 @@ const manifestFile = "share/nixbundle/manifest.json"
 // newManifest is the manifest of a plan whose entries were packed as records say.
 func newManifest(p *Plan, records []ManifestEntry, residue []Residue, tool string) *Manifest {
 	m := &Manifest{
-		Schema: ManifestSchema, Name: p.Name, Tool: tool, Target: p.Target, Entries: records,
+		Schema: ManifestSchema, Name: p.Name, Tool: tool, Prefix: p.Prefix, Target: p.Target, Entries: records,
 		Programs: []ManifestProgram{}, Accepted: []ManifestFinding{}, Residue: residue,
 	}
 	for _, q := range p.Programs {

@@ -17,6 +17,7 @@ import (
 // opened; the zero value is right for most.
 type Follow struct {
 	Data      bool // files, folders and programs that the text of any packed file names
+	Wrappers  bool // wrappers and scripts themselves, for a bundle in which everything keeps its path
 	Suggested bool // libraries that a .note.dlopen only suggests
 	Include   []Include
 	Plugins   []string // rules that take along what they else only tell of; with "-" in front, that take nothing
@@ -152,6 +153,9 @@ func (g *gatherer) setups(c *Closure) error {
 		if !m.Helper {
 			m.addChanges(g.follow.Env)
 		}
+		if err := g.steps(m); err != nil {
+			return err
+		}
 		if m.Setup == nil {
 			continue
 		}
@@ -166,6 +170,22 @@ func (g *gatherer) setups(c *Closure) error {
 			for _, at := range g.named(m.Asked, text) {
 				g.take(at)
 			}
+		}
+	}
+	return nil
+}
+
+// steps takes along the scripts by which a program starts, and wrappers where those are wanted. A launcher names
+// the script by its place in the bundle, so it must have one.
+func (g *gatherer) steps(m *LinkMap) error {
+	for _, step := range m.Launch.Steps {
+		if _, _, ok := ParseStorePath(g.opts.storeDir(), step.Asked); !ok && step.Kind == wrapper.Script {
+			return &ProgramError{Path: step.Asked, Why: "is a script outside the store",
+				What: "add it to the store first (nix-store --add), or let a derivation install it"}
+		}
+		if g.follow.Wrappers || step.Kind == wrapper.Script {
+			g.take(step.Asked)
+			g.take(step.Path)
 		}
 	}
 	return nil

@@ -69,6 +69,7 @@ Pi OS has those of the first Pi too, debian-12 has not.
 	flags.target.add(c)
 	f.StringVar(&flags.level, "level", "default", "compression: "+strings.Join(bundle.Levels(), ", "))
 	flags.follow.add(c)
+	f.StringVar(&flags.plan.Prefix, "prefix", "", "folder that the bundle will be unpacked to, such as /opt/sensor: everything in the store keeps its place below it")
 	f.BoolVar(&flags.plan.Strict, "strict", false, "refuse a bundle in which anything still leads into the store")
 	f.BoolVar(&flags.plan.AllowConflicts, "allow-conflicts", false, "bundle although the loader will mix up copies; the manifest records what")
 	f.StringVar(&flags.accept, "accept", "", "file of accepted conflicts, as the verb conflicts writes it")
@@ -100,6 +101,9 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 	follow, err := a.follow(&flags.follow)
 	if err != nil {
 		return err
+	}
+	if flags.plan.Prefix != "" {
+		follow.Data, follow.Wrappers = true, true
 	}
 	plan, err := a.plan(args, follow, flags.plan)
 	if err != nil {
