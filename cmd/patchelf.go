@@ -65,6 +65,7 @@ the place of the file in one step. A file that an edit leaves as it is is not to
 
 // runPatchelf runs a command line of patchelf's; name is what it was called by.
 func (a *app) runPatchelf(ctx context.Context, name string, args []string) error {
+	a.collect(800)
 	p := &patchelf{World: a.World, debug: a.Getenv("PATCHELF_DEBUG") != ""}
 	if isPatchelf(a.Args) {
 		p.edit.Trailer = elfpatch.TrailerBefore
