@@ -42,7 +42,7 @@ func TestApplyStub(t *testing.T) {
 			last := loadSegments(got)[len(loadSegments(in))]
 			require.Equal(t, elf.PF_R|elf.PF_X, last.Flags)
 			require.Equal(t, got.Entry, last.Vaddr+stub.Head)
-			require.Less(t, len(out)-len(b), 2200)
+			require.Less(t, len(out)-len(b), 2400)
 			require.NotContains(t, string(out), im.Interp+"\x00")
 			require.Equal(t, got.IsPIE(), in.IsPIE())
 

@@ -5,6 +5,10 @@ import (
 	_ "embed" // the bytes of src/stub.c
 )
 
+// Argv0Variable is the environment variable whose text becomes argv[0] of a program with a stub; the
+// program does not see it.
+const Argv0Variable = "NIXBUNDLE_ARGV0"
+
 //go:embed x86_64.bin
 var x86_64 []byte
 

@@ -14,6 +14,15 @@
 //
 // A stub also starts a program that a loader runs as its argument (ld.so PROGRAM): it steps aside.
 //
+// Who starts a program with a stub can choose its argv[0], which the exec of a POSIX shell cannot: by the
+// variable Argv0Variable in the environment. The stub takes every entry of that name out and has the
+// kernel start the program once more, with the text of the first as argv[0]; program and children
+// never see the variable, nor does /proc/PID/environ, and /proc/PID/cmdline says the new argv[0]. Where
+// the kernel does not start a program again that it has just started (AT_EXECFN is a descriptor that is
+// closed by now, a policy, an emulator that is not registered), the text is written over argv[0] in
+// place, and argv[0] stays as it was where the text is longer. An empty argv (argc 0) stays empty. A
+// loader that runs the program as its argument has --argv0 for this, and leaves the variable.
+//
 // What differs from a program with a PT_INTERP is what the kernel does for one (Linux fs/binfmt_elf.c:
 // load_elf_binary). It maps a position-independent program among the libraries, as it does a static
 // one, and moves the heap to where such programs usually are. /proc/PID/auxv keeps the kernel's own

@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/nixbundle/nixbundle/elfpatch/stub"
 )
 
 // TestRefuses: what stands against a start is one line that names it, and status 127.
@@ -66,6 +68,9 @@ func TestRefuses(t *testing.T) {
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	require.NoError(t, exec.Command("chmod", "a+rx", p.dir, filepath.Dir(p.dir)).Run())
 	refused("set-id", program+": AT_SECURE (set-id bits, capabilities): it cannot bring its loader", c)
+	again := exec.Command(program)
+	again.SysProcAttr, again.Env = c.SysProcAttr, []string{stub.Argv0Variable + "=sensor"}
+	refused("set-id", program+": AT_SECURE (set-id bits, capabilities): it cannot bring its loader", again)
 }
 
 // TestRefusesAlignment: a loader that does not fit the kernel's pages is named.
@@ -113,6 +118,10 @@ func TestDebuggers(t *testing.T) {
 		require.Contains(t, out, "Breakpoint 1, main (argc=1")
 		require.Contains(t, out, "/lib/libc.so.6")
 		require.Contains(t, out, "/lib/"+p.loaderName())
+		out = gdb(t, "-ex", "set environment "+stub.Argv0Variable+" sensor", "-ex", "break main", "-ex", "run", "-ex", "info sharedlibrary", "-ex", "print argv[0]", crash)
+		require.Contains(t, out, "Breakpoint 1, main (argc=1")
+		require.Contains(t, out, "/lib/libc.so.6")
+		require.Contains(t, out, "\"sensor\"\n")
 		out = gdb(t, "-ex", "bt", "-ex", "info sharedlibrary", crash, crash+".core")
 		for _, want := range []string{"abort ()", "inner (n=", "outer (n=", "main (argc=", "/lib/libc.so.6"} {
 			require.Contains(t, out, want)

@@ -3,7 +3,7 @@
 // The loader may be of either kind, which bx tells by bit 0.
 enum {
 	em_self = EM_ARM,
-	sys_read = 3, sys_write = 4, sys_close = 6, sys_mprotect = 125, sys_mmap = 192,
+	sys_read = 3, sys_write = 4, sys_close = 6, sys_execve = 11, sys_mprotect = 125, sys_mmap = 192,
 	sys_exit_group = 248, sys_openat = 322, sys_readlinkat = 332,
 	mmap_shift = 12,
 };

@@ -3,7 +3,7 @@
 enum {
 	em_self = EM_RISCV,
 	sys_openat = 56, sys_close = 57, sys_read = 63, sys_write = 64, sys_readlinkat = 78,
-	sys_exit_group = 94, sys_mmap = 222, sys_mprotect = 226,
+	sys_exit_group = 94, sys_execve = 221, sys_mmap = 222, sys_mprotect = 226,
 	mmap_shift = 0,
 };
 

@@ -61,13 +61,15 @@ static inline word syscall6(word n, word a, word b, word c, word d, word e, word
 // Linux returns -errno in the last page of addresses.
 static int failed(word result) { return result > -4096ul; }
 
-static __attribute__((noinline)) void say(const char *s)
+static __attribute__((noinline)) word length(const char *s)
 {
 	word n = 0;
 	while (s[n])
 		n++;
-	syscall3(sys_write, 2, (word)s, n);
+	return n;
 }
+
+static __attribute__((noinline)) void say(const char *s) { syscall3(sys_write, 2, (word)s, length(s)); }
 
 // die says one line and ends the process as the shell does where it cannot start a program.
 static __attribute__((noinline)) _Noreturn void die(const char *path, const char *why, word result)
@@ -202,6 +204,51 @@ static void describe(word *phdr, word *count, const char *path, word length, wor
 	*count = n + 2;
 }
 
+// take_argv0 removes every entry that chooses argv[0] from the environment and closes the gap, so that
+// the auxiliary vector stands right behind the environment as before. It returns the first one's
+// text, or 0.
+static const char *take_argv0(word *envp)
+{
+	const char *text = 0;
+	word *to = envp, type;
+	for (; *envp; envp++) {
+		const char *name = "NIXBUNDLE_ARGV0=", *entry = (const char *)*envp; // ../code.go: Argv0Variable
+		while (*name && *name == *entry)
+			name++, entry++;
+		if (*name)
+			*to++ = *envp;
+		else if (!text)
+			text = entry;
+	}
+	*to++ = *envp++;
+	do {
+		type = *to++ = *envp++;
+		*to++ = *envp++;
+	} while (type);
+	return text;
+}
+
+// set_argv0 gives the program the argv[0] that its environment chooses, and reports whether the stack
+// has changed. The kernel starts the program once more, with that argv and environment: all that it
+// says of them is right then, /proc/self/cmdline too. Where it refuses, the text is written over
+// argv[0] unless it is longer. A pointer to where the text stands would be fatal: what sets a process
+// title takes all from argv[0] to the end of the last argument for its own (libuv: uv_setup_args).
+static int set_argv0(word *stack, const char *program)
+{
+	word *argv = stack + 1, *envp = argv + *stack + 1;
+	const char *text = take_argv0(envp);
+	if (!text || !*stack)
+		return text != 0;
+	char *old = (char *)*argv;
+	*argv = (word)text;
+	syscall3(sys_execve, (word)program, (word)argv, (word)envp);
+	*argv = (word)old;
+	if (length(text) <= length(old))
+		while (*old)
+			*old++ = *text ? *text++ : 0;
+	return 1;
+}
+
 // start returns where to go. A loader that was started itself with the program as its argument has
 // loaded everything when it comes here: it hands over a function in the register that the kernel
 // leaves zero (glibc, `finish`), or, with musl, AT_ENTRY is its own.
@@ -220,6 +267,8 @@ __attribute__((visibility("hidden"), used)) word start(word *stack, word finish)
 	const char *program = (const char *)*at[AT_EXECFN];
 	if (*at[AT_SECURE])
 		die(program, ": AT_SECURE (set-id bits, capabilities): it cannot bring its loader", 0);
+	if (set_argv0(stack, program))
+		return start(stack, finish);
 	char path[2 * path_max];
 	char *end = locate(path, (const char *)&note + note.loader, program);
 	word to = load(path, *at[AT_PAGESZ], at[AT_BASE]);

@@ -2,7 +2,7 @@
 enum {
 	em_self = EM_X86_64,
 	sys_read = 0, sys_write = 1, sys_close = 3, sys_mmap = 9, sys_mprotect = 10,
-	sys_exit_group = 231, sys_openat = 257, sys_readlinkat = 267,
+	sys_execve = 59, sys_exit_group = 231, sys_openat = 257, sys_readlinkat = 267,
 	mmap_shift = 0,
 };
 

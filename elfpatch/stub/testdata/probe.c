@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
@@ -164,8 +165,61 @@ static void memory(void)
 	free(heap);
 }
 
+#ifdef GIVEN
+// title overwrites what programs that set their title take for theirs: from argv[0] to the end of the
+// last argument (libuv: uv_setup_args), and the environment where that stands behind (PostgreSQL:
+// save_ps_display_args).
+static void title(int argc, char **argv, int tell)
+{
+	char *end = argv[argc - 1] + strlen(argv[argc - 1]) + 1, *stop = end;
+	int next = 1;
+	for (int i = 1; i < argc; i++)
+		next &= argv[i] == argv[i - 1] + strlen(argv[i - 1]) + 1;
+	for (char **e = environ; *e; e++)
+		if (*e == stop)
+			stop = *e + strlen(*e) + 1;
+	if (tell)
+		printf("arguments %d area %ld with environment %ld\n", next, (long)(end - argv[0]), (long)(stop - argv[0]));
+	memset(argv[0], 0, (size_t)(end - argv[0]));
+}
+
+static void file(const char *path)
+{
+	static char text[1 << 22];
+	FILE *f = fopen(path, "r");
+	size_t n = fread(text, 1, sizeof text, f);
+	fclose(f);
+	printf("%s ", path);
+	fwrite(text, 1, n, stdout);
+	printf("\n");
+}
+
+// given tells all that the process was given, and with "kernel" what the kernel says of it.
+static int given(int argc, char **argv, int kernel)
+{
+	printf("argc %d called \"%s\" \"%s\"\n", argc, program_invocation_name, program_invocation_short_name);
+	for (int i = 0; i <= argc; i++)
+		printf("argv \"%s\"\n", argv[i] ? argv[i] : "(null)");
+	for (char **e = environ; *e; e++)
+		printf("env \"%s\"\n", *e);
+	auxiliary();
+	files();
+	if (kernel) {
+		file("/proc/self/cmdline");
+		file("/proc/self/environ");
+	}
+	title(argc, argv, kernel);
+	return 7;
+}
+
+#endif
+
 int main(int argc, char **argv)
 {
+#ifdef GIVEN
+	if (argc > 1 && !strcmp(argv[1], "given"))
+		return given(argc, argv, argc > 2 && !strcmp(argv[2], "kernel"));
+#endif
 	size_t bytes = 0, n = 0;
 	for (char **e = environ; *e; e++, n++)
 		bytes += strlen(*e) + 1;
