@@ -5,6 +5,7 @@ import (
 
 	"github.com/nixbundle/nixbundle/closure"
 	"github.com/nixbundle/nixbundle/closure/wrapper"
+	"github.com/nixbundle/nixbundle/elfpatch/stub"
 )
 
 // newSetup is what a launcher does for a program before it starts it; nil where a program that is started
@@ -93,7 +94,7 @@ func (l *launcher) exec() string {
 	case argv0 == "":
 		return "exec " + elf + args + "\n"
 	case l.strategy == StrategyStub:
-		return argv0Variable + "=" + argv0 + "\nexport " + argv0Variable + "\nexec " + elf + args + "\n"
+		return stub.Argv0Variable + "=" + argv0 + "\nexport " + stub.Argv0Variable + "\nexec " + elf + args + "\n"
 	}
 	// POSIX has no way to say argv[0]; most shells but dash have exec -a.
 	return "if (exec -a sh true) 2>/dev/null; then exec -a " + argv0 + " " + elf + args + "; fi\nexec " + elf + args + "\n"
@@ -123,6 +124,3 @@ func (l *launcher) arguments() string {
 	}
 	return " " + l.setup.Arguments()
 }
-
-// argv0Variable tells the stub.
-const argv0Variable = "NIXBUNDLE_ARGV0"
