@@ -2,8 +2,9 @@ package closure
 
 import (
 	"bytes"
-	"path"
-	"strings"
+	"errors"
+
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 )
 
 // WrapperError says that a program only starts another one: a script, or a makeBinaryWrapper
@@ -47,7 +48,7 @@ func (w *walker) script(path string, n *node) error {
 		if err != nil || !bytes.HasPrefix(text, []byte("#!")) {
 			break
 		}
-		interp, target := parseWrapper(text)
+		interp, target := scriptTarget(text)
 		if e.Interp == "" {
 			e.Interp = interp
 		}
@@ -62,6 +63,18 @@ func (w *walker) script(path string, n *node) error {
 	return e
 }
 
+// scriptTarget is a script's interpreter and, where it is a wrapper or nearly one, what it starts.
+func scriptTarget(text []byte) (interp, target string) {
+	w, _ := wrapper.Parse(text) // what is not understood says what it starts, too
+	switch {
+	case w == nil:
+		return "", ""
+	case w.Why != nil:
+		return w.Interp[0], w.Why.Target
+	}
+	return w.Interp[0], w.Target
+}
+
 func (w *walker) scriptText(n *node) ([]byte, error) {
 	f, st, err := w.openFile(n)
 	if err != nil {
@@ -69,87 +82,6 @@ func (w *walker) scriptText(n *node) ([]byte, error) {
 	}
 	defer f.Close()
 	return readSome(f, min(st.Size(), maxScript))
-}
-
-// parseWrapper reads a script's interpreter and the program of its last exec, as makeWrapper of
-// nixpkgs writes them: exec -a "$0" "/nix/store/.../bin/.NAME-wrapped" ... "$@".
-func parseWrapper(text []byte) (interp, target string) {
-	line, _, _ := strings.Cut(string(text), "\n")
-	fields := strings.Fields(strings.TrimPrefix(line, "#!"))
-	if len(fields) > 0 {
-		interp = fields[0]
-	}
-	if !isShell(fields) {
-		return interp, ""
-	}
-	for line := range strings.Lines(string(text)) {
-		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "exec ")
-		if !ok {
-			continue
-		}
-		if t := execTarget(rest); t != "" {
-			target = t
-		}
-	}
-	return interp, target
-}
-
-// isShell reports whether the words behind #! start a shell, by its path or through env.
-func isShell(words []string) bool {
-	if len(words) > 1 && path.Base(words[0]) == "env" {
-		words = words[1:]
-	}
-	return len(words) > 0 && strings.HasSuffix(path.Base(words[0]), "sh")
-}
-
-// execTarget is the program of an exec command, when its words say it without variables.
-func execTarget(s string) string {
-	skip := false
-	for {
-		word, literal, rest := shellWord(s)
-		switch {
-		case word == "" && rest == "":
-			return ""
-		case skip:
-			skip = false
-		case word == "-a":
-			skip = true
-		case strings.HasPrefix(word, "-"):
-		case literal && strings.HasPrefix(word, "/"):
-			return word
-		default:
-			return ""
-		}
-		s = rest
-	}
-}
-
-// shellWord splits the first word off a shell command line and takes its quotes away; literal is
-// false when the shell would expand something in it.
-func shellWord(s string) (word string, literal bool, rest string) {
-	s = strings.TrimLeft(s, " \t")
-	literal = true
-	var out []byte
-	var quote byte
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote == 0 && (c == '\'' || c == '"'):
-			quote = c
-		case quote != '\'' && c == '\\' && i+1 < len(s):
-			i++
-			out = append(out, s[i])
-		case quote == 0 && strings.IndexByte(" \t\n;&|<>()", c) >= 0:
-			return string(out), literal, s[i+1:]
-		default:
-			if quote != '\'' && (c == '$' || c == '`') {
-				literal = false
-			}
-			out = append(out, c)
-		}
-	}
-	return string(out), literal && quote == 0, ""
 }
 
 // Wrapper is the first program of a closure that only starts another one, as a [*WrapperError]; nil
@@ -182,19 +114,13 @@ func BinaryWrapperTarget(o *Object) (target string, ok bool) {
 }
 
 func binaryWrapperTarget(data []byte) (string, bool) {
-	const command = "makeCWrapper "
-	if !bytes.Contains(data, []byte("binary wrapper")) {
+	w, _, err := wrapper.ParseBinary(data)
+	var u *wrapper.UnsupportedError
+	switch {
+	case errors.As(err, &u):
+		return u.Target, u.Target != ""
+	case w == nil:
 		return "", false
 	}
-	for {
-		_, after, found := bytes.Cut(data, []byte(command))
-		if !found {
-			return "", false
-		}
-		text, _, _ := bytes.Cut(after[:min(len(after), maxPath)], []byte{0})
-		if word, literal, _ := shellWord(string(text)); literal && strings.HasPrefix(word, "/") {
-			return word, true
-		}
-		data = after
-	}
+	return w.Target, true
 }

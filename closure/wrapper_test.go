@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestParseWrapper(t *testing.T) {
+func TestScriptTarget(t *testing.T) {
 	const wrapped = "/nix/store/a4i6n1w5d4az4qxrzn9fx472jg3afm5f-greet-1.0/bin/.greet-wrapped"
 	for _, test := range []struct{ name, text, interp, target string }{
 		{"makeWrapper", `#! /nix/store/qz2jr026in9n5p82mwcjif3dgq44121p-bash-5.2.15/bin/bash -e
@@ -24,7 +24,7 @@ exec -a "$0" "` + wrapped + `"  --config /nix/store/x/share/greeting.txt "$@"
 		{"open quote", "#!/bin/sh\nexec \"/opt/x\n", "/bin/sh", ""},
 		{"nothing", "#!", "", ""},
 	} {
-		interp, target := parseWrapper([]byte(test.text))
+		interp, target := scriptTarget([]byte(test.text))
 		if interp != test.interp || target != test.target {
 			t.Errorf("%s: got %q, %q, want %q, %q", test.name, interp, target, test.interp, test.target)
 		}
@@ -53,7 +53,7 @@ func FuzzWrapper(f *testing.F) {
 	f.Add([]byte("#!/bin/sh\nexec '/a/it'\\''s b' x\n"))
 	f.Add([]byte("binary wrapper\nmakeCWrapper '/nix/store/x' \\\n\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, target := parseWrapper(data); target != "" && !strings.HasPrefix(target, "/") {
+		if _, target := scriptTarget(data); target != "" && !strings.HasPrefix(target, "/") {
 			t.Errorf("target %q", target)
 		}
 		if target, ok := binaryWrapperTarget(data); ok && !strings.HasPrefix(target, "/") {
