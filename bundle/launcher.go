@@ -45,18 +45,18 @@ func (l *launcher) text() []byte {
 	up := strings.Repeat("../", strings.Count(l.entry, "/"))
 	return []byte(`#!/bin/sh
 # Made by nixbundle: ` + l.purpose() + `
-self=$0
-case $self in */*) ;; *) self=./$self ;; esac
+nixbundle_self=$0
+case $nixbundle_self in */*) ;; *) nixbundle_self=./$nixbundle_self ;; esac
 while
-  dir=$(CDPATH= cd -P -- "${self%/*}/" && printf '%s/' "$PWD") || exit 127
-  self=$dir${self##*/}
-  [ -h "$self" ]
+  nixbundle_dir=$(CDPATH= cd -P -- "${nixbundle_self%/*}/" && printf '%s/' "$PWD") || exit 127
+  nixbundle_self=$nixbundle_dir${nixbundle_self##*/}
+  [ -h "$nixbundle_self" ]
 do
-  link=$(readlink -- "$self" && echo /) || exit 127
-  link=${link%??}
-  case $link in /*) self=$link ;; *) self=$dir$link ;; esac
+  nixbundle_link=$(readlink -- "$nixbundle_self" && echo /) || exit 127
+  nixbundle_link=${nixbundle_link%??}
+  case $nixbundle_link in /*) nixbundle_self=$nixbundle_link ;; *) nixbundle_self=$nixbundle_dir$nixbundle_link ;; esac
 done
-root=$(CDPATH= cd -P -- "$dir"` + up + ` && printf '%s/' "$PWD") || exit 127
+nixbundle_root=$(CDPATH= cd -P -- "$nixbundle_dir"` + up + ` && printf '%s/' "$PWD") || exit 127
 ` + l.prepare() + l.exec())
 }
 
