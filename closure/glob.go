@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// ErrNoMatch: no file has a name that the pattern describes.
+// ErrNoMatch says that no file has a name that the pattern describes.
 var ErrNoMatch = errors.New("nothing matches")
 
 // ReadItems reads what a path or a pattern means, as [ReadItem] does one path: in a pattern, * and ? and
