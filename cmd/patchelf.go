@@ -183,8 +183,15 @@ func (p *patchelf) patch(name string) error {
 	return nil
 }
 
+// smallestHeader is the size of the ELF header of a 32-bit file, bytes: patchelf asks no less of a file
+// before it looks for the magic number.
+const smallestHeader = 52
+
 // read reads what a file says, and refuses what patchelf refuses.
 func (p *patchelf) read(f *os.File, size int64) (*elfpatch.Info, error) {
+	if size < smallestHeader {
+		return nil, errors.New("missing ELF header")
+	}
 	info, err := elfpatch.Read(f, size)
 	if err != nil {
 		return nil, upstreamError(err)
