@@ -63,9 +63,9 @@ func TestReadItem(t *testing.T) {
 				}
 				got = append(got, line)
 				if e.Mode.IsRegular() {
-					f, err := e.Open()
+					f, err := e.Object.Open()
 					require.NoError(t, err)
-					b := make([]byte, e.Size)
+					b := make([]byte, e.Object.Size)
 					_, err = f.ReadAt(b, 0)
 					require.NoError(t, err)
 					require.NoError(t, f.Close())

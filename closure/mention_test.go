@@ -123,7 +123,7 @@ func TestMentionKinds(t *testing.T) {
 		{"source_in_capitals", upper(gone) + "/include/a.hpp", source, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := mentions(t, elftest.Image{Rodata: "\x00" + test.text + "\x00"})
+			got := mentions(t, elftest.Image{Rodata: []byte("\x00" + test.text + "\x00")})
 			path := test.path
 			if path == "" {
 				path = test.text
@@ -142,7 +142,7 @@ func TestMentionKinds(t *testing.T) {
 func TestMentionEnds(t *testing.T) {
 	share := tool + "/share/script.txt"
 	asText := func(text string) elftest.File { return elftest.Data(text) }
-	asStrings := func(text string) elftest.File { return elftest.Image{Rodata: "runtime error" + text + "\x00"} }
+	asStrings := func(text string) elftest.File { return elftest.Image{Rodata: []byte("runtime error" + text + "\x00")} }
 	for _, test := range []struct {
 		name string
 		file func(string) elftest.File
@@ -182,7 +182,7 @@ func TestMentionEnds(t *testing.T) {
 func TestMentionUses(t *testing.T) {
 	im := elftest.Image{
 		Interp: zlib + "/lib/ld.so", Needed: []string{zlib + "/lib/libz.so.1", "libc.so.6"}, Soname: zlib + "/lib/own.so",
-		RunPath: zlib + "/lib:" + tool + "/lib", Rodata: "\x00" + alone + "\x00", Debug: "\x00" + tool + "/share\x00",
+		RunPath: zlib + "/lib:" + tool + "/lib", Rodata: []byte("\x00" + alone + "\x00"), Debug: "\x00" + tool + "/share\x00",
 		Dyn:     []elftest.Dyn{{Tag: elf.DynTag(0x6f000001), Str: gone + "/lib"}},
 		Symbols: []elftest.Symbol{{Name: "path_of_it", Type: elf.STT_OBJECT, Size: 200}, {Name: "next", Type: elf.STT_OBJECT, Size: 200}},
 	}

@@ -19,7 +19,7 @@ func placesImage(m elf.Machine) elftest.Image {
 	return elftest.Image{
 		Machine: m, Interp: "/the/interp", Needed: []string{"the-needed"}, Soname: "the-soname", RunPath: "/first:/the/run/path",
 		Filter: []string{"the-filter"}, Dyn: []elftest.Dyn{{Tag: elf.DynTag(0x6f000001), Str: "the-unknown"}},
-		Rodata: "in rodata", Debug: "in debug", Trailer: []byte("in trailer"),
+		Rodata: []byte("in rodata"), Debug: "in debug", Trailer: []byte("in trailer"),
 		Symbols: []elftest.Symbol{
 			{Name: "the_object", Type: elf.STT_OBJECT, Size: 64}, {Name: "thread", Type: elf.STT_TLS, Size: 1 << 20},
 			{Name: "after", Type: elf.STT_OBJECT, Size: 8},
