@@ -8,7 +8,7 @@ BIN   = .bin/nixbundle
 STORE = $(CURDIR)/.store
 DEMO  = --root testdata/demo
 FUZZTIME ?= 5s
-CORPUS ?= amd64 arm64 armhf i386 riscv64 ppc64el s390x mips64el
+CORPUS ?= amd64 arm64 armhf i386 riscv64 ppc64el s390x mips64el mipsel
 
 export NIXBUNDLE_STORE ?= $(STORE)
 
@@ -63,7 +63,7 @@ bench: build    ## time, memory and size beside what one would use instead, as r
 stubs:          ## elfpatch/stub/*.bin, with Debian's cross compilers
 	elfpatch/stub/src/build.sh elfpatch/stub
 
-corpus:         ## real programs of eight machines, edited and loaded by their own loaders, beside patchelf (root; hours)
+corpus:         ## real programs of nine machines, edited and loaded by their own loaders, beside patchelf (root; hours)
 	testdata/corpus/roots.sh $(CORPUS)
 	go build -o .bin/corpus ./testdata/corpus
 	.bin/corpus $(STORE) $(CORPUS)

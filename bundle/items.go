@@ -34,6 +34,7 @@ func (p *places) putItems(items []*closure.Item) error {
 
 // putItem gives an item a place, by both its names.
 func (p *places) putItem(item *closure.Item, place string) {
+	p.items[item.Path] = place
 	p.put(item.Path, place)
 	p.put(item.Target, place)
 }
@@ -56,7 +57,7 @@ func (l *layout) fix(items []*closure.Item, at *places) {
 	for _, item := range items {
 		for i := range item.Entries {
 			e := &item.Entries[i]
-			place, _ := at.find(path.Join(item.Path, e.Name))
+			place := path.Join(at.items[item.Path], e.Name)
 			l.reserved[place] = true
 			if e.Mode.IsRegular() && e.Object.Info != nil && !inLibc(e.Object) {
 				if _, ok := l.fixed[e.Object.Path]; !ok {
@@ -78,8 +79,7 @@ func (p *Plan) addItems() {
 }
 
 func (p *Plan) addItemEntry(item *closure.Item, e *closure.ItemEntry) {
-	original := path.Join(item.Path, e.Name)
-	place, _ := p.places.find(original)
+	original, place := path.Join(item.Path, e.Name), path.Join(p.places.items[item.Path], e.Name)
 	switch {
 	case e.Mode.IsDir():
 		p.add(Entry{Path: place, Mode: fs.ModeDir | 0o755})
@@ -112,6 +112,12 @@ func orNowhere(target string) string {
 // addItemFile adds a file, unless a program or library has that place already; one that is in the bundle
 // elsewhere is a link.
 func (p *Plan) addItemFile(place, original string, o *closure.Object) {
+	if at, ok := p.places.scripts[original]; ok {
+		p.add(Entry{Path: at, Mode: p.mode(o), Object: o})
+		if at == place {
+			return
+		}
+	}
 	to, ok := p.packed[original]
 	if !ok {
 		to, ok = p.packed[o.Path]

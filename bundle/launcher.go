@@ -5,6 +5,7 @@ import (
 
 	"github.com/nixbundle/nixbundle/closure"
 	"github.com/nixbundle/nixbundle/closure/wrapper"
+	"github.com/nixbundle/nixbundle/elfpatch/stub"
 )
 
 // newSetup is what a launcher does for a program before it starts it; nil where a program that is started
@@ -44,18 +45,18 @@ func (l *launcher) text() []byte {
 	up := strings.Repeat("../", strings.Count(l.entry, "/"))
 	return []byte(`#!/bin/sh
 # Made by nixbundle: ` + l.purpose() + `
-self=$0
-case $self in */*) ;; *) self=./$self ;; esac
+nixbundle_self=$0
+case $nixbundle_self in */*) ;; *) nixbundle_self=./$nixbundle_self ;; esac
 while
-  dir=$(CDPATH= cd -P -- "${self%/*}/" && printf '%s/' "$PWD") || exit 127
-  self=$dir${self##*/}
-  [ -h "$self" ]
+  nixbundle_dir=$(CDPATH= cd -P -- "${nixbundle_self%/*}/" && printf '%s/' "$PWD") || exit 127
+  nixbundle_self=$nixbundle_dir${nixbundle_self##*/}
+  [ -h "$nixbundle_self" ]
 do
-  link=$(readlink -- "$self" && echo /) || exit 127
-  link=${link%??}
-  case $link in /*) self=$link ;; *) self=$dir$link ;; esac
+  nixbundle_link=$(readlink -- "$nixbundle_self" && echo /) || exit 127
+  nixbundle_link=${nixbundle_link%??}
+  case $nixbundle_link in /*) nixbundle_self=$nixbundle_link ;; *) nixbundle_self=$nixbundle_dir$nixbundle_link ;; esac
 done
-root=$(CDPATH= cd -P -- "$dir"` + up + ` && printf '%s/' "$PWD") || exit 127
+nixbundle_root=$(CDPATH= cd -P -- "$nixbundle_dir"` + up + ` && printf '%s/' "$PWD") || exit 127
 ` + l.prepare() + l.exec())
 }
 
@@ -93,7 +94,7 @@ func (l *launcher) exec() string {
 	case argv0 == "":
 		return "exec " + elf + args + "\n"
 	case l.strategy == StrategyStub:
-		return argv0Variable + "=" + argv0 + "\nexport " + argv0Variable + "\nexec " + elf + args + "\n"
+		return stub.Argv0Variable + "=" + argv0 + "\nexport " + stub.Argv0Variable + "\nexec " + elf + args + "\n"
 	}
 	// POSIX has no way to say argv[0]; most shells but dash have exec -a.
 	return "if (exec -a sh true) 2>/dev/null; then exec -a " + argv0 + " " + elf + args + "; fi\nexec " + elf + args + "\n"
@@ -123,6 +124,3 @@ func (l *launcher) arguments() string {
 	}
 	return " " + l.setup.Arguments()
 }
-
-// argv0Variable tells the stub.
-const argv0Variable = "NIXBUNDLE_ARGV0"

@@ -15,10 +15,12 @@ type places struct {
 	storeDir string
 	at       map[string]string // relative to the bundle's folder, by absolute path; what is below a folder is below its place
 	taken    map[string]bool   // the places of at
+	items    map[string]string // of items
+	scripts  map[string]string // of the scripts by which programs start, for their interpreters
 }
 
 func newPlaces(storeDir string) *places {
-	return &places{storeDir: storeDir, at: map[string]string{}, taken: map[string]bool{}}
+	return &places{storeDir: storeDir, at: map[string]string{}, taken: map[string]bool{}, items: map[string]string{}, scripts: map[string]string{}}
 }
 
 // put gives a path a place; the first one stays.
@@ -67,6 +69,40 @@ func (p *places) clashes(place string) bool {
 		}
 	}
 	return strings.HasPrefix(place+"/", path.Dir(manifestFile)+"/")
+}
+
+// putStarts gives programs the places of their entries, and the scripts by which they start places from which
+// their interpreters read them: where they are as data, unless a launcher stands there, for who finds it on PATH.
+func (p *places) putStarts(starts []*start) {
+	launchers := map[string]bool{}
+	for _, s := range starts {
+		launchers[s.entry] = true
+	}
+	for _, s := range starts {
+		for _, step := range s.scripts() {
+			place, _ := p.find(step)
+			if launchers[place] {
+				place = path.Join("store/scripts", strings.TrimPrefix(place, "store/"))
+			}
+			p.scripts[step] = place
+		}
+	}
+	for _, s := range starts {
+		p.at[s.asked], p.taken[s.entry] = s.entry, true
+	}
+}
+
+// scripts are those by which a program starts, as their interpreters are given them.
+func (s *start) scripts() []string {
+	var list []string
+	if launch := s.linkMap.Launch; launch != nil {
+		for _, step := range launch.Steps {
+			if step.Kind == wrapper.Script {
+				list = append(list, step.Asked)
+			}
+		}
+	}
+	return list
 }
 
 // relocate gives a text with every path in it that has a place replaced by that place, counted from
@@ -128,6 +164,10 @@ func (p *places) setup(w *wrapper.Wrapper) (s *wrapper.Wrapper, left []string) {
 	}
 	for _, args := range [][]wrapper.Arg{s.Args, s.After} {
 		for i := range args {
+			if script, ok := p.scripts[args[i].Text]; ok {
+				args[i].Text = wrapper.Root + "/" + script
+				continue
+			}
 			relocate(&args[i].Text)
 		}
 	}

@@ -108,7 +108,7 @@ func TestPlanPlaces(t *testing.T) {
 	require.True(t, got["app/lib"].Mode.IsDir())
 
 	got = mustPlan(t, root, bundle.Options{Interp: "wrapper", Name: "x"}, "app-1.0/bin/linux/app")
-	require.Contains(t, string(got["x/bin/linux/app"].Data), `exec "$root"'lib/ld-linux-x86-64.so.2'`)
+	require.Contains(t, string(got["x/bin/linux/app"].Data), `exec "$nixbundle_root"'lib/ld-linux-x86-64.so.2'`)
 	require.Contains(t, got, "x/lib/libc.so.6")
 	require.Equal(t, "$ORIGIN/../../lib", got["x/libexec/linux/app"].Edit.RunPath)
 	require.True(t, got["x/libexec/linux/app"].Edit.RPath, "a bundle with its own C library is found before LD_LIBRARY_PATH")
@@ -212,7 +212,7 @@ func TestPlanProgramNames(t *testing.T) {
 	require.Equal(t, "box", got["box/bin/ls"].Link)
 	got = mustPlan(t, root, bundle.Options{Interp: "wrapper"}, "box-1/bin/box", "box-1/bin/ls")
 	require.Equal(t, "box", got["box/libexec/ls"].Link)
-	require.Contains(t, string(got["box/bin/ls"].Data), `"$root"'libexec/ls'`)
+	require.Contains(t, string(got["box/bin/ls"].Data), `"$nixbundle_root"'libexec/ls'`)
 }
 
 func TestPlanRefuses(t *testing.T) {

@@ -154,7 +154,7 @@ var forgeries = []spoil{
 	{"loader_not_executable", func(s *spoiled) { s.member("ld-linux-aarch64.so.1").Mode = 0o644 }, bundle.KindStart, "sensor/lib/ld-linux-aarch64.so.1 is not executable"},
 	{"program_not_executable", func(s *spoiled) { s.member("libexec/sensor").Mode = 0o644 }, bundle.KindStart, "it is not executable"},
 	{"launcher_not_executable", func(s *spoiled) { s.member("bin/sensor").Mode = 0o644 }, bundle.KindStart, "it is not executable"},
-	{"launcher_altered", func(s *spoiled) { s.replace("bin/sensor", "\nself=$0", "\nid;s=$0") }, bundle.KindStart, "is not the launcher that nixbundle writes"},
+	{"launcher_altered", func(s *spoiled) { s.replace("bin/sensor", "\nnixbundle_self=$0", "\nid;bundle_self=$0") }, bundle.KindStart, "is not the launcher that nixbundle writes"},
 	{"launcher_goes_on", func(s *spoiled) { m := s.member("bin/sensor"); m.data = append(m.data, "rm -rf ~\n"...) }, bundle.KindStart, "is not the launcher that nixbundle writes"},
 	{"interp_in_store", func(s *spoiled) {
 		s.edit("libexec/sensor", elfpatch.Edit{Interp: elftest.StorePath("glibc-2.36") + "/lib/ld-linux-aarch64.so.1"})

@@ -113,9 +113,9 @@ func newStarts(c *closure.Closure, at *places) ([]*start, error) {
 			}
 			return nil, &CollisionError{Path: s.entry, Sources: []string{starts[i].asked, s.asked}}
 		}
-		at.put(m.Asked, s.entry)
 		starts = append(starts, s)
 	}
+	at.putStarts(starts)
 	// Beyond this point every text has its place.
 	for _, s := range starts {
 		s.setup, s.left = at.setup(s.linkMap.Setup)

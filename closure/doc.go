@@ -4,6 +4,8 @@
 // [Walk] gives a [Closure]: one [LinkMap] for each program, which is the list of [Loaded] objects
 // in the loader's own order with every [Need] and the rule that answered it. [Bind] gives the
 // [Bindings] of a link map: each reference of each object with the definition that it reaches.
+// [MentionReader] finds the paths of the store that stand in files as text, and [ReadItem] reads a file or
+// folder that is to be taken along beside the objects.
 // [Judge] reads a closure and names what is wrong with it as [Finding] values: what is missing,
 // which copies of one library the loader will mix up, and whose references go astray. [Audit] names
 // what keeps it from running on a [Machine], or on some.

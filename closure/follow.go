@@ -184,6 +184,7 @@ func (g *gatherer) steps(m *LinkMap) error {
 				What: "add it to the store first (nix-store --add), or let a derivation install it"}
 		}
 		if g.follow.Wrappers || step.Kind == wrapper.Script {
+			g.looked["member "+step.Path] = g.looked["member "+step.Path] || !g.has(step.Path) // not for who starts it
 			g.take(step.Asked)
 			g.take(step.Path)
 		}

@@ -9,18 +9,22 @@ import (
 	"strings"
 )
 
-// ErrNoMatch: no file has a name that the pattern describes.
+// ErrNoMatch says that no file has a name that the pattern describes.
 var ErrNoMatch = errors.New("nothing matches")
 
 // ReadItems reads what a path or a pattern means, as [ReadItem] does one path: in a pattern, * and ? and
 // [a-z] mean what path.Match says, in names that begin with a dot too, and ** is any number of folders, none
-// that a link leads to. What lies in a folder that matches is not an item of its own. Items are sorted by path.
-// Where nothing matches, the error is an ErrNoMatch in an [*ItemError].
+// that a link leads to. What lies in a folder that matches is not an item of its own. A link that matches and
+// cannot be followed is an item that is a link, among its Dangling or Outside. Items are sorted by path. Where
+// nothing matches, the error is an ErrNoMatch in an [*ItemError].
 func ReadItems(root fs.FS, pattern string, opts Options) ([]*Item, error) {
 	t := newTree(root)
 	if _, err := t.walk(pattern); err == nil || !strings.ContainsAny(pattern, `*?[\`) {
 		item, err := ReadItem(root, pattern, opts)
-		return []*Item{item}, err
+		if err != nil {
+			return nil, err
+		}
+		return []*Item{item}, nil
 	}
 	paths, err := t.glob(pattern, opts.storeDir())
 	if err != nil {
@@ -33,6 +37,9 @@ func ReadItems(root fs.FS, pattern string, opts Options) ([]*Item, error) {
 		}
 		item, err := t.item(at, opts.storeDir())
 		if err != nil {
+			item, err = t.linkItem(at, opts.storeDir(), err)
+		}
+		if err != nil {
 			return nil, err
 		}
 		items = append(items, item)
@@ -40,8 +47,25 @@ func ReadItems(root fs.FS, pattern string, opts Options) ([]*Item, error) {
 	return items, nil
 }
 
+// linkItem is a link by itself, which cannot be followed in the store; what is none keeps its error.
+func (t *tree) linkItem(at, storeDir string, cause error) (*Item, error) {
+	dir, err := t.walk(path.Dir(at))
+	if err != nil {
+		return nil, cause
+	}
+	kid, err := t.kid(dir, path.Base(at))
+	if err != nil || kid.mode&fs.ModeSymlink == 0 {
+		return nil, cause
+	}
+	r := &itemReader{tree: t, storeDir: storeDir, item: &Item{Path: at, Target: kid.abs()}}
+	return r.item, r.add(kid, ".")
+}
+
 // glob lists the paths that match a pattern, sorted part by part.
 func (t *tree) glob(pattern, storeDir string) ([]string, error) {
+	if !path.IsAbs(pattern) {
+		return nil, &ItemError{Path: pattern, Why: "not an absolute path"}
+	}
 	plain, parts := splitPattern(pattern)
 	for _, part := range parts {
 		if _, err := path.Match(part, ""); err != nil {

@@ -16,6 +16,8 @@ type hostFile struct {
 	name string
 	fd   int
 
+	mapped *hostMap // once somebody has looked through the file and its description has been asked for
+
 	listed  bool
 	entries []fs.DirEntry // of a directory, those not given yet
 }
@@ -25,6 +27,7 @@ func (f *hostFile) Stat() (fs.FileInfo, error) {
 	if err := syscall.Fstat(f.fd, &info.st); err != nil {
 		return nil, &fs.PathError{Op: "stat", Path: f.name, Err: err}
 	}
+	f.mapped = f.root.mapping(&info.st)
 	return info, nil
 }
 
@@ -32,6 +35,7 @@ func (f *hostFile) Close() error {
 	if f.fd < 0 {
 		return fs.ErrClosed
 	}
+	f.unmapped()
 	fd := f.fd
 	f.fd = -1
 	return syscall.Close(fd)
@@ -42,6 +46,11 @@ func (f *hostFile) Read(p []byte) (int, error) {
 }
 
 func (f *hostFile) ReadAt(p []byte, off int64) (int, error) {
+	if ok, err := f.readMapped(p, off); err != nil {
+		return 0, err
+	} else if ok {
+		return len(p), nil
+	}
 	done := 0
 	for done < len(p) {
 		n, err := f.read(p[done:], func() (int, error) { return syscall.Pread(f.fd, p[done:], off+int64(done)) })

@@ -24,6 +24,7 @@ type hostRoot struct {
 	top  int // its descriptor, closed when nobody has the root any more
 	mu   sync.Mutex
 	dirs map[string]hostDir // open directories by path
+	maps map[hostInode]*hostMap
 }
 
 // hostDir is an open directory.
@@ -61,6 +62,9 @@ func openHost(dir string) (root fs.FS, ok bool) {
 func (r *hostRoot) close() {
 	for _, d := range r.dirs {
 		_ = syscall.Close(d.fd)
+	}
+	for _, m := range r.maps {
+		_ = syscall.Munmap(m.data)
 	}
 	_ = syscall.Close(r.top)
 }

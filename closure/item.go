@@ -2,10 +2,12 @@ package closure
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Item is a file or folder of the store with everything in it, as it is taken along beside programs.
@@ -87,11 +89,11 @@ func (t *tree) inStore(name, storeDir string) (string, error) {
 // noItem says why a path leads nowhere.
 func noItem(name string, err error) error {
 	e := &ItemError{Path: name, Why: err.Error(), Err: err}
-	if errors.Is(err, fs.ErrNotExist) {
-		e.Why = "no such file"
-	}
 	var named *fs.PathError
-	if errors.As(err, &named) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.Why = "no such file"
+	case errors.As(err, &named):
 		e.Why = named.Err.Error()
 	}
 	return e
@@ -161,6 +163,9 @@ func (r *itemReader) addFolder(dir *node, name string) error {
 		return noItem(dir.abs(), err)
 	}
 	for _, e := range entries {
+		if !utf8.ValidString(e.Name()) {
+			return &ItemError{Path: dir.abs(), Why: fmt.Sprintf("the name %q in it is not UTF-8", e.Name())}
+		}
 		kid, err := r.kid(dir, e.Name())
 		if err != nil {
 			return noItem(path.Join(dir.abs(), e.Name()), err)

@@ -112,8 +112,10 @@ func (r *launchReader) step(at string) (next string, err error) {
 		w, err = wrapper.Parse(data)
 	case bytes.HasPrefix(data, []byte("\x7fELF")):
 		w, _, err = wrapper.ParseBinary(data)
+	case len(data) == 0:
+		return "", r.wrong("is empty", "", nil)
 	case len(r.chain) > 1:
-		return "", r.wrong("is neither an ELF file nor a script", "", nil)
+		return "", r.wrong("is neither an ELF file nor a script", "name a program, or a wrapper of one", nil)
 	}
 	if err != nil {
 		return "", r.misread(err)
@@ -134,7 +136,7 @@ func (r *launchReader) read(n *node) ([]byte, error) {
 	}
 	defer f.Close()
 	if len(r.chain) > 1 && st.Mode().Perm()&0o111 == 0 {
-		return nil, r.wrong("is not executable", "", fs.ErrPermission)
+		return nil, r.wrong("is not executable", "make it executable, or have the wrapper start another program", fs.ErrPermission)
 	}
 	most := int64(wrapper.MaxText + 1)
 	if st.Size() > maxWrapper {

@@ -22,7 +22,7 @@ type MentionReader struct {
 	store  *node              // the store directory; nil where there is none
 }
 
-// ErrChanged: somebody writes to a file that is being read.
+// ErrChanged says that somebody writes to a file that is being read.
 var ErrChanged = errors.New("the file was changed while it was being read")
 
 // NewMentionReader makes a reader of files of root, of which those of a walk may be known. The machine of the

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
@@ -105,7 +104,7 @@ func (w *walker) notProgram(path string, err error) error {
 	case !errors.As(err, &u):
 	case len(u.head) == 0:
 		e.Why = "is empty"
-	case wrapper.IsScript(u.head):
+	case strings.HasPrefix(string(u.head), "#!"):
 		e.Why, e.What = "is a script", "name the ELF program that it starts"
 	case errors.Is(err, elfpatch.ErrNotELF):
 		e.Why = "not an ELF file"

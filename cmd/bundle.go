@@ -34,12 +34,25 @@ func (a *app) bundleCommand() *cobra.Command {
 		Use:   "bundle PROGRAM... -o FILE",
 		Short: "Make one archive that runs on a machine without Nix",
 		Long: `Pack programs and every library they load into one archive, NAME/bin and NAME/lib, with run paths
-relative to the program. A PROGRAM is an ELF file, a result link, or a store path, of which all
-programs under bin/ are taken. Before anything is written the planned tree is walked as the loader
+relative to the program. A PROGRAM is an ELF file, a wrapper or script of the store, a result link, or a
+store path, of which all programs under bin/ are taken. Before anything is written the planned tree is walked as the loader
 would, and a bundle that would load anything else than the original is refused.
 
 FILE ends in .tar.zst, .tar, or a slash for a folder that NAME appears in; - is standard output.
 The same input gives the same bytes on any machine; SOURCE_DATE_EPOCH sets the time of the entries.
+
+A wrapper of nixpkgs is read and not run: bin/NAME is then a small sh script that sets up what it sets up and
+starts what it starts, with the programs, libraries and data that it names taken along. Libraries that
+objects are known to open come along too (.note.dlopen, names and store paths in objects that call dlopen,
+plugins of known libraries). --follow-data adds every file, folder and program that a packed file names,
+--include what you name, and --env NAME=VALUE tells the program where it is: %ROOT% in VALUE is the
+bundle's folder. What still names the store when all is packed is listed in the manifest, by file and offset;
+with --strict such a bundle is refused.
+
+--prefix DIR is for a bundle that is always unpacked to DIR: everything keeps its path below the store, which
+is DIR/store there, and every path of the store in programs, libraries, scripts and data is rewritten to
+that, in as many bytes (digests are cut to what there is room for). Wrappers, plugins and compiled-in paths
+then work as they do in the store. It takes along what --follow-data does.
 
 --target names the machine that it is for, as nixbundle targets lists them; --target-root reads it from a
 real root. What cannot run on every processor and kernel that it comes with is refused: 32-bit Raspberry

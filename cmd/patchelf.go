@@ -65,6 +65,7 @@ the place of the file in one step. A file that an edit leaves as it is is not to
 
 // runPatchelf runs a command line of patchelf's; name is what it was called by.
 func (a *app) runPatchelf(ctx context.Context, name string, args []string) error {
+	a.collect(800)
 	p := &patchelf{World: a.World, debug: a.Getenv("PATCHELF_DEBUG") != ""}
 	if isPatchelf(a.Args) {
 		p.edit.Trailer = elfpatch.TrailerBefore
@@ -182,8 +183,15 @@ func (p *patchelf) patch(name string) error {
 	return nil
 }
 
+// smallestHeader is the size of the ELF header of a 32-bit file, bytes: patchelf asks no less of a file
+// before it looks for the magic number.
+const smallestHeader = 52
+
 // read reads what a file says, and refuses what patchelf refuses.
 func (p *patchelf) read(f *os.File, size int64) (*elfpatch.Info, error) {
+	if size < smallestHeader {
+		return nil, errors.New("missing ELF header")
+	}
 	info, err := elfpatch.Read(f, size)
 	if err != nil {
 		return nil, upstreamError(err)

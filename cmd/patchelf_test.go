@@ -121,6 +121,23 @@ func TestPatchelfDamaged(t *testing.T) {
 	}
 }
 
+// What is shorter than any ELF header is told apart from what is something else, in patchelf's words.
+func TestPatchelfShort(t *testing.T) {
+	for content, want := range map[string]string{
+		"":                                   "patchelf: missing ELF header\n",
+		"#!/bin/sh\n":                        "patchelf: missing ELF header\n",
+		strings.Repeat("x", 51):              "patchelf: missing ELF header\n",
+		strings.Repeat("x", 52):              "patchelf: not an ELF executable\n",
+		string(elftest.Image{}.Bytes()[:60]): "patchelf: missing ELF header",
+	} {
+		at := filepath.Join(t.TempDir(), "file")
+		require.NoError(t, os.WriteFile(at, []byte(content), 0o644))
+		_, stderr, status := runPatchelf("--print-rpath", at)
+		require.Equal(t, 1, status)
+		require.Contains(t, stderr, want)
+	}
+}
+
 // The order of flags does not matter.
 func TestPatchelfOrder(t *testing.T) {
 	sound := elftest.Image{

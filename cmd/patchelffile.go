@@ -161,6 +161,7 @@ func (p *patchelf) runPath(e *elfpatch.Edit, info *elfpatch.Info) error {
 var upstreamWords = []struct{ ours, theirs string }{
 	{"string offset outside DT_STRSZ", "string table index out of bounds"},
 	{"program header table lies outside the file", "program header table out of bounds"},
+	{"ELF header lies outside the file", "missing ELF header"},
 	{"string does not end in NUL", "string table is not NUL-terminated"},
 	{"does not end in DT_NULL", "setSubstr: write extends past end of section"},
 }

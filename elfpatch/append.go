@@ -154,7 +154,7 @@ func (p *patch) fileGap(blocks []*block) (offset, bool) {
 	best, at := extent{}, offset(0)
 	for _, u := range sorted(used) {
 		gap := extent{offset(alignUp(uint64(at), maxTableAlign)), u.from}
-		if gap.size() >= need && (best.size() == 0 || gap.size() < best.size()) && p.unused(gap.from, gap.size()) {
+		if gap.size() >= need && (best.size() == 0 || gap.size() < best.size()) && p.unused(gap.from, need) {
 			best = gap
 		}
 		at = max(at, u.to)

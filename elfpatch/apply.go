@@ -73,6 +73,7 @@ type patch struct {
 	headers  int       // how many program headers are added where one is needed
 	segs     []Segment // the program headers as they will be, at their new places
 	sections []section // the section headers as they will be; nil when there are none
+	shift    offset    // how far their table moves up
 	entries  []entry   // the dynamic section as it will be
 
 	own     int      // the index in segs of the segment that an earlier edit appended; -1 when there is none
@@ -132,8 +133,8 @@ func (p *patch) plan() error {
 		return err
 	}
 	p.writeDynamic(strings)
-	p.writeSegments()
 	p.writeSections()
+	p.writeSegments()
 	return nil
 }
 
@@ -170,6 +171,9 @@ func (p *patch) refuse() error {
 	if p.startsItself() && (after && !before || len(p.want.Needed) > len(p.in.Needed)) {
 		return unsupported("the file starts without a loader (a static PIE, or a loader itself), which asserts " +
 			"that it has no run path")
+	}
+	if p.startsItself() && p.in.DynFlags1&elf.DF_1_PIE == 0 && p.want.DynFlags1 != p.in.DynFlags1 {
+		return unsupported("the file is a loader, which asserts that it has no DT_FLAGS_1 but DF_1_NOW")
 	}
 	return nil
 }

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"debug/elf"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -105,4 +108,20 @@ func lastLoad(list []elfpatch.Segment) int {
 		}
 	}
 	return last
+}
+
+// A loader asserts what its dynamic section does not ask for (glibc elf/get-dynamic-info.h).
+func TestApplyLoader(t *testing.T) {
+	loader := hostLoader(t)
+	in := readFile(t, loader)
+	for _, e := range []elfpatch.Edit{{RunPath: "/lib"}, {AddNeeded: []string{"libm.so.6"}}, {NoDefaultLib: true}} {
+		_, err := applyBytes(in, e)
+		require.ErrorIs(t, err, elfpatch.ErrUnsupported)
+	}
+	at := filepath.Join(t.TempDir(), "ld.so")
+	for _, e := range []elfpatch.Edit{{Soname: "another-ld.so." + longPath}, {ClearVersions: []string{"malloc"}}} {
+		require.NoError(t, os.WriteFile(at, apply(t, in, e), 0o755))
+		out, err := exec.Command(at, "--version").CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
 }

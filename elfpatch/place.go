@@ -14,6 +14,7 @@ type block struct {
 	old     extent     // where it is in the input
 	align   uint64
 	data    []byte // what it will hold
+	edited  extent // the range of data that may differ from what is there; all where it is empty
 	written bool   // the loader writes it
 	placed  bool
 }
@@ -73,9 +74,9 @@ func (p *patch) placeStrings(t *strtab) {
 	}
 	b := p.stringBlock()
 	more := int64(len(t.data) - t.size)
-	b.data = t.data
+	b.data, b.edited = t.data, t.edited
 	if more == 0 {
-		p.writeChanged(b.old, b.data)
+		p.writeChanged(b)
 		return
 	}
 	p.setValue(elf.DT_STRSZ, uint64(len(t.data)))
@@ -158,28 +159,32 @@ func (p *patch) stringBlock() *block {
 func (p *patch) growHere(b *block) {
 	at, _ := p.dyn.value(b.tag)
 	p.img.write(b.old.to, b.data[b.old.size():])
-	p.writeChanged(b.old, b.data)
+	p.writeChanged(b)
 	p.point(b, b.old.from, vaddr(at))
 	b.placed = true
 	p.busy(b)
 }
 
-// writeChanged writes what differs of the first bytes of data over a range.
-func (p *patch) writeChanged(e extent, data []byte) {
-	const piece = 1 << 17
+// writeChanged writes what differs in b where it was.
+func (p *patch) writeChanged(b *block) {
+	const piece = 1 << 16
 	old := make([]byte, piece)
-	for at := e.from; at < e.to; at += piece {
-		b := data[at-e.from : min(at+piece, e.to)-e.from]
-		switch err := readFull(p.img, old[:len(b)], int64(at)); {
+	from, to := offset(0), offset(b.old.size())
+	if b.edited.size() > 0 {
+		from, to = b.edited.from, min(b.edited.to, to)
+	}
+	for ; from < to; from += piece {
+		data, at := b.data[from:min(from+piece, to)], b.old.from+from
+		switch err := readFull(p.img, old[:len(data)], int64(at)); {
 		case err != nil:
-			p.img.write(at, b)
+			p.img.write(at, data)
 			continue
-		case bytes.Equal(old[:len(b)], b):
+		case bytes.Equal(old[:len(data)], data):
 			continue
 		}
-		parts := overlay{at, b}.split(old[:len(b)]) // settle will part them
+		parts := overlay{at, data}.split(old[:len(data)]) // settle will part them
 		first, last := parts[0].off, parts[len(parts)-1]
-		p.img.write(first, b[first-at:last.off+offset(len(last.data))-at])
+		p.img.write(first, data[first-at:last.off+offset(len(last.data))-at])
 	}
 }
 

@@ -204,11 +204,11 @@ func (p *patch) moveSections() error {
 	if err != nil {
 		return err
 	}
-	place, count := offset(40), offset(60)
+	count := offset(60)
 	if p.class == elf.ELFCLASS32 {
-		place, count = 32, 48
+		count = 48
 	}
-	p.img.write(place, p.words(nil, uint64(at)))
+	p.writeSectionsPlace(at)
 	n := make([]byte, 2)
 	p.order.PutUint16(n, uint16(len(p.sections)))
 	p.img.write(count, n)

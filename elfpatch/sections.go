@@ -5,17 +5,18 @@ import (
 	"math"
 )
 
-// writeSections writes the section headers that changed. Their table stays where it is, and so do
-// count and order: debug files name sections by number.
+// writeSections writes the section headers that changed. Their table stays where it is unless the program
+// headers need its place, and so do count and order: debug files name sections by number.
 func (p *patch) writeSections() {
 	old := decodeSections(p.pager, &p.header)
+	inPlace := len(p.sections) == len(old) // else the whole table has another place
+	if inPlace && p.shift > 0 {
+		p.writeSectionsPlace(p.shoff + p.shift)
+	}
 	moved := map[uint16]vaddr{} // by how much the address of a section grew
 	for i, s := range p.sections[:len(old)] {
-		if s == old[i] {
-			continue
-		}
-		if len(p.sections) == len(old) { // else the whole table has another place
-			p.img.write(p.shoff+offset(int64(i)*p.layout().shdr), p.encodeSection(s))
+		if inPlace && (s != old[i] || p.shift > 0) {
+			p.img.write(p.shoff+p.shift+offset(int64(i)*p.layout().shdr), p.encodeSection(s))
 		}
 		if s.addr != old[i].addr && i < int(elf.SHN_LORESERVE) {
 			moved[uint16(i)] = s.addr - old[i].addr
@@ -32,6 +33,15 @@ func (p *patch) writeSections() {
 			p.moveSymbols(s, math.MaxInt64, moved)
 		}
 	}
+}
+
+// writeSectionsPlace writes where the section headers are (e_shoff).
+func (p *patch) writeSectionsPlace(at offset) {
+	place := offset(40)
+	if p.class == elf.ELFCLASS32 {
+		place = 32
+	}
+	p.img.write(place, p.words(nil, uint64(at)))
 }
 
 // manySections reports whether e_shnum is 0 because sh_size of section header 0 has the number (gABI 4,

@@ -33,7 +33,7 @@ func (p *patch) freeHeader() error {
 	p.releaseVacated()
 	size := p.layout().phdr * int64(p.headers)
 	end := p.headerTable().to
-	if len(p.segs)+p.headers >= pnXNum || !p.freeBehind(end, size) && !p.makeRoom(end, size) {
+	if len(p.segs)+p.headers >= pnXNum || !p.freeBehind(end, size) && !p.makeRoom(end, size) && !p.shiftSections(end, size) {
 		return errNoHeader
 	}
 	p.claim(p.segmentOf(end), extent{end, end + offset(size)})
@@ -44,6 +44,23 @@ func (p *patch) freeHeader() error {
 	}
 	p.segs = append(p.segs, make([]Segment, p.headers)...)
 	return nil
+}
+
+// shiftSections frees n bytes at end by moving the section headers up, where Go puts them: right behind the
+// program headers, in the first page, with room behind them.
+func (p *patch) shiftSections(end offset, n int64) bool {
+	old := extent{p.shoff, p.shoff + offset(int64(p.shnum)*p.layout().shdr)}
+	if p.sections == nil || old.from < end || old.from >= end+offset(n) || !p.unused(end, int64(old.from-end)) {
+		return false
+	}
+	by := offset(alignUp(uint64(end)+uint64(n)-uint64(old.from), uint64(p.layout().word)))
+	if !p.freeBehind(old.to, int64(by)) {
+		return false
+	}
+	p.claim(p.segmentOf(old.to), extent{old.to, old.to + by})
+	p.release(extent{end, old.from + by})
+	p.shift = by
+	return true
 }
 
 var errNoHeader = unsupported("the file must grow, and no program header is free for the new segment")

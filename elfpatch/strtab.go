@@ -15,6 +15,7 @@ type strtab struct {
 	place  map[string]uint64 // where each wanted string is
 	frozen int               // behind this there is nothing but strings that may move
 	behind map[string]bool   // those of them that are wanted
+	edited extent            // where data may differ from the input
 	liveness
 }
 
@@ -175,8 +176,18 @@ func (t *strtab) set(at int, text string) {
 	}
 	copy(t.data[at:], text)
 	t.data[at+len(text)] = 0
+	t.edit(at, at+len(text)+1)
 	t.place[text] = uint64(at)
 	t.mark(uint64(at))
+}
+
+// edit notes that a range may differ from the input now.
+func (t *strtab) edit(from, to int) {
+	if t.edited.size() == 0 {
+		t.edited = extent{offset(from), offset(to)}
+		return
+	}
+	t.edited = extent{min(t.edited.from, offset(from)), max(t.edited.to, offset(to))}
 }
 
 // fillDead clears what died: with 'X' where it was a search list, as patchelf does, so that no scan
@@ -202,6 +213,7 @@ func (t *strtab) fillDead(old []entry, versions *verPlan, symbols *symbolPlan) {
 
 func (t *strtab) fill(at uint64, n int, searchList bool) {
 	from := int(at)
+	t.edit(from, from+n)
 	live := t.closed || t.begins(bytes.LastIndexByte(t.data[:from], 0)+1, from) < from
 	for i := from; i < from+n && i < t.size; i++ {
 		live = t.closed || t.begins(i, i+1) == i || live && (i == from || t.data[i-1] != 0)

@@ -3,7 +3,6 @@ package wrapper
 import (
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // ansi reads $'...', in which bash writes what has no other quotes (bash lib/sh/strtrans.c: ansicstr).
@@ -36,21 +35,19 @@ func (l *lexer) ansiEscape(c byte) (string, error) {
 	switch c {
 	case '0', '1', '2', '3', '4', '5', '6', '7':
 		l.pos--
-		return l.number(8, 3, false)
+		return l.number(8, 3)
 	case 'x':
-		return l.number(16, 2, false)
-	case 'u':
-		return l.number(16, 4, true)
-	case 'U':
-		return l.number(16, 8, true)
+		return l.number(16, 2)
+	case 'u', 'U':
+		return "", refuse("has a character whose bytes depend on the locale")
 	case 'c':
 		return "", refuse("has a control character written as \\c")
 	}
 	return `\` + string([]byte{c}), nil
 }
 
-// number reads up to most digits: a byte, or a character.
-func (l *lexer) number(base, most int, char bool) (string, error) {
+// number reads a byte of up to most digits.
+func (l *lexer) number(base, most int) (string, error) {
 	digits := "01234567"
 	if base == 16 {
 		digits = "0123456789abcdefABCDEF"
@@ -60,12 +57,9 @@ func (l *lexer) number(base, most int, char bool) (string, error) {
 		end++
 	}
 	n, err := strconv.ParseUint(l.text[l.pos:end], base, 32)
-	if err != nil || n == 0 || char && (n > utf8.MaxRune || !utf8.ValidRune(rune(n))) {
-		return "", refuse("has a character written as a number that it cannot be")
+	if err != nil || byte(n) == 0 {
+		return "", refuse("has a byte written as a number that it cannot be")
 	}
 	l.pos = end
-	if char {
-		return string(rune(n)), nil
-	}
 	return string([]byte{byte(n)}), nil
 }

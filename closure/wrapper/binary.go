@@ -123,12 +123,13 @@ func (b *binary) take(flag string, args []string) error {
 	case "--suffix":
 		return b.change(Change{Op: Suffix, Name: args[0], Sep: args[1], Value: args[2], Join: JoinSet, Once: b.once("%.*s%s%s%s")})
 	}
-	b.command(flag, args)
-	return nil
+	return b.command(flag, args)
 }
 
 // command takes a flag that is about the command to start.
-func (b *binary) command(flag string, args []string) {
+func (b *binary) command(flag string, args []string) error {
+	var more []Arg
+	var err error
 	switch flag {
 	case "--chdir":
 		b.w.Chdir = joinDir(b.w.Chdir, args[0])
@@ -137,14 +138,17 @@ func (b *binary) command(flag string, args []string) {
 	case "--append-flag":
 		b.w.After = append(b.w.After, Arg{Text: args[0]})
 	case "--add-flags":
-		b.w.Args = append(b.w.Args, b.split(args[0])...)
+		more, err = b.split(args[0])
+		b.w.Args = append(b.w.Args, more...)
 	case "--append-flags":
-		b.w.After = append(b.w.After, b.split(args[0])...)
+		more, err = b.split(args[0])
+		b.w.After = append(b.w.After, more...)
 	case "--argv0": // the last of it and --inherit-argv0 wins; an empty one is none
 		b.w.Argv0 = Argv0{Text: args[0]}
 	case "--inherit-argv0":
 		b.w.Argv0 = Argv0{Inherit: true}
 	}
+	return err
 }
 
 func (b *binary) change(c Change) error {
@@ -155,33 +159,32 @@ func (b *binary) change(c Change) error {
 	return nil
 }
 
-// split splits flags at blanks. The script that reads them by "read" sees only their first line; the
-// ones before it, which take all of them, leave every word as a string of its own in the program.
-func (b *binary) split(flags string) []Arg {
+// split splits flags at blanks. The script of 2025 reads them by "read" and so sees the first line alone;
+// those before it take all of them, which leaves each word as a string of its own in the program.
+func (b *binary) split(flags string) ([]Arg, error) {
 	first, rest, _ := strings.Cut(flags, "\n")
 	words := fields(first)
-	if more := fields(rest); b.strings(more) {
-		words = append(words, more...)
+	whole, none := true, true
+	for _, word := range fields(rest) {
+		words = append(words, word)
+		none = none && !bytes.Contains(b.data, []byte(word+"\x00"))
+		whole = whole && len(word) >= 4 && bytes.Contains(b.data, []byte("\x00"+word+"\x00"))
+	}
+	switch {
+	case none:
+		words = fields(first)
+	case !whole:
+		return nil, refuse("has flags over several lines, of which the program may have taken the first alone")
 	}
 	var args []Arg
 	for _, word := range words {
 		args = append(args, Arg{Text: word})
 	}
-	return args
+	return args, nil
 }
 
 func fields(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" \t\n", r) })
-}
-
-// strings reports whether each word is, or ends, a string of the program.
-func (b *binary) strings(words []string) bool {
-	for _, word := range words {
-		if !bytes.Contains(b.data, append([]byte(word), 0)) {
-			return false
-		}
-	}
-	return true
 }
 
 // once reports whether the program looks for a value before it adds it: its message for a failed

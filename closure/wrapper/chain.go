@@ -1,6 +1,9 @@
 package wrapper
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // StartedBy is a wrapper that is started by that path as one with a Target: of a script this is its
 // interpreter, and behind it stand the argument of its first line and the path, as the kernel puts them
@@ -26,39 +29,42 @@ func (w Wrapper) StartedBy(path string) (Wrapper, error) {
 //
 // Arguments that a shell expands see the environment as it is in the end: where the second changes
 // what those of the first depend on, that is an error.
-func (outer Wrapper) Then(inner Wrapper, path string) (Wrapper, error) {
-	if err := outer.settled(inner); err != nil {
-		return outer, err
+func (w Wrapper) Then(inner Wrapper, path string) (Wrapper, error) {
+	if err := w.settled(inner); err != nil {
+		return w, err
 	}
-	w := Wrapper{
-		Kind: outer.Kind, Interp: outer.Interp, Target: inner.Target, Argv0: inner.Argv0,
-		Chdir: joinDir(outer.Chdir, inner.Chdir),
-		Env:   slices.Concat(outer.Env, inner.Env),
-		Args:  slices.Concat(inner.Args, outer.Args),
-		After: slices.Concat(outer.After, inner.After),
-		Drop:  outer.Drop || inner.Drop,
+	both := Wrapper{
+		Kind: w.Kind, Interp: w.Interp, Target: inner.Target, Argv0: inner.Argv0,
+		Chdir: joinDir(w.Chdir, inner.Chdir),
+		Env:   slices.Concat(w.Env, inner.Env),
+		Args:  slices.Concat(inner.Args, w.Args),
+		After: slices.Concat(w.After, inner.After),
+		Drop:  w.Drop || inner.Drop,
 	}
 	if inner.Drop {
-		w.Args, w.After = inner.Args, inner.After
+		both.Args, both.After = inner.Args, inner.After
 	}
 	switch {
 	case !inner.Argv0.Inherit:
 	case inner.Kind == Shell: // the kernel gives a shell the path, and not the name
-		w.Argv0 = Argv0{Text: path}
-	case outer.Argv0 == Argv0{}:
-		w.Argv0 = Argv0{Text: path, Resolve: inner.Argv0.Resolve}
+		both.Argv0 = Argv0{Text: path}
+	case w.Argv0 == Argv0{}:
+		both.Argv0 = Argv0{Text: path, Resolve: inner.Argv0.Resolve}
 	default:
-		w.Argv0 = outer.Argv0
-		w.Argv0.Resolve = outer.Argv0.Resolve || inner.Argv0.Resolve
+		both.Argv0 = w.Argv0
+		both.Argv0.Resolve = w.Argv0.Resolve || inner.Argv0.Resolve
 	}
-	return w, nil
+	return both, nil
 }
 
 // settled looks whether what a wrapper leaves to the end is the same after what the next one does.
-func (outer Wrapper) settled(inner Wrapper) error {
-	names := map[string]bool{"PATH": outer.Argv0.Resolve && inner.Argv0.Inherit}
+func (w Wrapper) settled(inner Wrapper) error {
+	names := map[string]bool{"PATH": w.Argv0.Resolve && inner.Argv0.Inherit}
 	if !inner.Drop {
-		for _, a := range slices.Concat(outer.Args, outer.After) {
+		for _, a := range slices.Concat(w.Args, w.After) {
+			if a.Shell && inner.Chdir != "" && strings.ContainsAny(a.Text, globs) {
+				return refuse("the wrapper of %s goes to a folder, and the one before it looks for files in its own", inner.Target)
+			}
 			for _, name := range a.names() {
 				names[name] = true
 			}

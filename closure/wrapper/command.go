@@ -21,16 +21,22 @@ func (c command) name() string {
 type script struct {
 	lexer
 	ahead []command // read, but not taken
+	err   error     // why nothing is read behind them
+	bad   command   // where
 }
 
 // peek is the i-th next command; without words at the end of the text.
 func (s *script) peek(i int) (command, error) {
-	for len(s.ahead) <= i {
+	for len(s.ahead) <= i && s.err == nil {
 		c, err := s.read()
 		if err != nil {
-			return c, err
+			s.err, s.bad = err, c
+			break
 		}
 		s.ahead = append(s.ahead, c)
+	}
+	if len(s.ahead) <= i {
+		return s.bad, s.err
 	}
 	return s.ahead[i], nil
 }

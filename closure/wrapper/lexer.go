@@ -19,6 +19,7 @@ type part struct {
 
 const (
 	maxDepth = 16        // of expansions in expansions
+	maxParts = 64 << 10  // of a word
 	maxValue = 128 << 10 // Linux include/uapi/linux/binfmts.h: MAX_ARG_STRLEN
 )
 
@@ -69,18 +70,18 @@ func (l *lexer) parts(end string) (word, error) {
 	for l.pos < len(l.text) && strings.IndexByte(end, l.text[l.pos]) < 0 {
 		var err error
 		switch {
+		case len(w) > maxParts:
+			err = refuse("has a word of more than %d pieces", maxParts)
 		case l.take(`\`):
 			w = l.escaped(w)
 		case l.take(`'`):
 			w, err = l.single(w)
 		case l.take(`"`):
 			w, err = l.double(w, `"`)
-			l.pos++
 		case l.take(`$'`):
 			w, err = l.ansi(w)
 		case l.take(`$"`):
 			w, err = l.double(w, `"`) // no TEXTDOMAIN, no translation
-			l.pos++
 		case l.take("$"):
 			w, err = l.dollar(w, false)
 		case l.take("`"):
@@ -118,8 +119,8 @@ func (l *lexer) single(w word) (word, error) {
 	return append(w, part{lit: text, quoted: true}), nil
 }
 
-// double reads what is in double quotes, up to one of the bytes that end it, which stays. In the
-// braces of a quoted expansion quotes only come and go.
+// double reads what is in double quotes, up to one of the bytes that end it. A quote is
+// passed, a brace or a slash stays.
 func (l *lexer) double(w word, end string) (word, error) {
 	w = append(w, part{quoted: true})
 	for l.pos < len(l.text) && strings.IndexByte(end, l.text[l.pos]) < 0 {
@@ -132,8 +133,7 @@ func (l *lexer) double(w word, end string) (word, error) {
 		case l.take("`"):
 			err = refuse("runs a command between backticks")
 		case l.take(`"`):
-			w, err = l.double(w, `"`)
-			l.pos++
+			w, err = l.nested(w)
 		case end == "}" && l.take("'"):
 			err = refuse("has single quotes in a quoted expansion, which shells do not agree on")
 		default:
@@ -145,6 +145,27 @@ func (l *lexer) double(w word, end string) (word, error) {
 	}
 	if l.pos == len(l.text) {
 		return nil, errOpen
+	}
+	if end == `"` {
+		l.pos++
+	}
+	return w, nil
+}
+
+// nested reads what is in double quotes in the braces of a quoted expansion. bash takes the quotes away
+// before it looks for names and braces, others do not.
+func (l *lexer) nested(w word) (word, error) {
+	before := len(w)
+	w, err := l.double(w, `"`)
+	if err != nil {
+		return nil, err
+	}
+	agreed := l.pos == len(l.text) || !isAlpha(l.text[l.pos]) && !isDigit(l.text[l.pos]) && l.text[l.pos] != '_'
+	for _, p := range w[before:] {
+		agreed = agreed && !strings.Contains(p.lit, "}")
+	}
+	if !agreed {
+		return nil, refuse("has quotes in a quoted expansion, which shells do not agree on")
 	}
 	return w, nil
 }

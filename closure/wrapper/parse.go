@@ -1,9 +1,6 @@
 package wrapper
 
-import (
-	"bytes"
-	"strings"
-)
+import "strings"
 
 // MaxText is the longest shell text that is read as a wrapper, in bytes.
 const MaxText = 1 << 20
@@ -93,15 +90,16 @@ func execTarget(line string) string {
 	for {
 		l.skip(blanks)
 		w, err := l.word()
-		if err != nil || len(w) == 0 {
-			return ""
-		}
 		text, ok := w.literal(globs)
 		switch {
+		case err != nil:
+			return targetBehind(line)
+		case len(w) == 0:
+			return ""
 		case ok && text == "-a":
 			l.skip(blanks)
 			if _, err := l.word(); err != nil {
-				return ""
+				return targetBehind(line)
 			}
 		case ok && strings.HasPrefix(text, "-"):
 		case ok && strings.HasPrefix(text, "/"):
@@ -112,5 +110,14 @@ func execTarget(line string) string {
 	}
 }
 
-// IsScript reports whether a file's first bytes are those of a script.
-func IsScript(head []byte) bool { return bytes.HasPrefix(head, []byte("#!")) }
+// targetBehind is the first path in quotes behind what is not understood, as makeWrapper writes the
+// program.
+func targetBehind(line string) string {
+	_, rest, ok := strings.Cut(line, ` "/`)
+	l := lexer{text: `"/` + rest}
+	if w, err := l.word(); ok && err == nil {
+		text, _ := w.literal("")
+		return text
+	}
+	return ""
+}

@@ -7,14 +7,18 @@ const Root = "%ROOT%"
 
 const root = Root
 
-// Word is a text as one word of a POSIX shell, $root being the bundle's folder with a slash behind it.
+// RootVariable is the shell's variable that has the bundle's folder, with a slash behind it, in all lines and
+// words that this package writes. Nobody exports one of that name.
+const RootVariable = "nixbundle_root"
+
+// Word is a text as one word of a POSIX shell.
 func Word(text string) string { return printer{rooted: true}.quote(text) }
 
 const errRoot = refusal("has " + root + " in it, which stands for the bundle's folder")
 
 func hasRoot(s string) bool { return strings.Contains(s, root) }
 
-// printer writes words for any POSIX shell. With rooted it puts the bundle's folder in from $root, which
+// printer writes words for any POSIX shell. With rooted it puts the bundle's folder in from RootVariable, which
 // ends in a slash.
 type printer struct{ rooted bool }
 
@@ -24,9 +28,9 @@ func (p printer) quote(s string) string {
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
 	before, after, _ := strings.Cut(s, root)
-	expansion := `"${root%/}"`
+	expansion := `"${` + RootVariable + `%/}"`
 	if rest, ok := strings.CutPrefix(after, "/"); ok {
-		expansion, after = `"$root"`, rest
+		expansion, after = `"$`+RootVariable+`"`, rest
 	}
 	if before != "" {
 		expansion = p.quote(before) + expansion
@@ -40,8 +44,9 @@ func (p printer) quote(s string) string {
 // word writes a word, its literals in quotes; ok is false where shells do not agree on how to.
 func (p printer) word(w word) (s string, ok bool) {
 	var out strings.Builder
-	for _, part := range w {
+	for i, part := range w {
 		switch {
+		case part.lit == "" && part.name == "" && i+1 < len(w) && w[i+1].quoted: // that has quotes, too
 		case part.name != "":
 			text, ok := p.expansion(part)
 			if !ok {
@@ -100,8 +105,8 @@ func (p printer) inQuotes(w word) (string, bool) {
 		case strings.ContainsAny(part.lit, "'\"\\$`}"):
 			return "", false
 		case p.rooted:
-			lit := strings.ReplaceAll(part.lit, root+"/", "${root}")
-			out.WriteString(strings.ReplaceAll(lit, root, "${root%/}"))
+			lit := strings.ReplaceAll(part.lit, root+"/", "${"+RootVariable+"}")
+			out.WriteString(strings.ReplaceAll(lit, root, "${"+RootVariable+"%/}"))
 		default:
 			out.WriteString(part.lit)
 		}

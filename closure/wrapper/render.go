@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Setup is the lines of a POSIX shell that do what the wrapper does before it starts the program, $root
-// being the bundle's folder with a slash behind it.
+// Setup is the lines of a POSIX shell that do what the wrapper does before it starts the program, [RootVariable]
+// being the bundle's folder.
 func (w *Wrapper) Setup() string {
 	var out strings.Builder
 	for _, c := range w.Env {
@@ -38,8 +38,8 @@ func (w *Wrapper) Arguments() string {
 	return strings.Join(words, " ")
 }
 
-// Sh is the lines of a POSIX shell that make the change and nothing else. $root is the bundle's folder
-// with a slash behind it. The value stands in quotes, whatever bytes it has but NUL.
+// Sh is the lines of a POSIX shell that make the change and nothing else. [RootVariable] is the bundle's
+// folder. The value stands in quotes, whatever bytes it has but NUL.
 func (c Change) Sh() string {
 	p := printer{rooted: true}
 	x, v, s := c.Name, p.quote(c.Value), p.quote(c.Sep)
@@ -114,8 +114,7 @@ func (c Change) onceFound(x, v, s string) []string {
 	}
 }
 
-// Sh is the argument as words of a POSIX shell, $root being the bundle's folder with a slash behind
-// it. A Text for the shell that Parse would not have made is quoted as it is.
+// Sh is the argument as words of a POSIX shell, [RootVariable] being the bundle's folder. A Text for the shell that Parse would not have made is quoted as it is.
 func (a Arg) Sh() string {
 	p := printer{rooted: true}
 	if !a.Shell {
@@ -153,10 +152,10 @@ func (w word) names(list []string) []string {
 }
 
 // reserved reports whether shells have a variable of that name for themselves: it is set, changed or
-// refused, whatever a text says. root is what a launcher has.
+// refused, whatever a text says.
 func reserved(name string) bool {
 	return slices.Contains([]string{
-		"_", "root",
+		"_",
 		"BASHOPTS", "BASHPID", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID",
 		"FUNCNAME", "GROUPS", "HISTCMD", "IFS", "LINENO", "OPTIND", "OLDPWD", "PWD", "RANDOM", "SECONDS", "SHLVL", "SRANDOM",
 	}, name)

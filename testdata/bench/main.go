@@ -8,6 +8,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +29,10 @@ const rounds = 5
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "encode" {
 		encode(os.Args[2], os.Args[3], os.Args[4])
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "measure" {
+		measure(os.Args[2:])
 		return
 	}
 	if len(os.Args) != 3 {
@@ -153,12 +158,18 @@ type figures struct {
 	peak      int64 // KiB, of the largest process
 }
 
+// figure is one run.
+type figure struct {
+	Wall, CPU time.Duration
+	Peak      int64
+}
+
 // compare runs two commands in turn and prints a row. files, where given, are their outputs.
 func (b *bench) compare(nameA string, a func() *exec.Cmd, nameB string, other func() *exec.Cmd, files []string) {
 	var fa, fb figures
 	for i := range rounds + 1 {
-		fa.measure(a(), i > 0)
-		fb.measure(other(), i > 0)
+		fa.measure(b.self, a(), i > 0)
+		fb.measure(b.self, other(), i > 0)
 	}
 	size := "-"
 	if files != nil {
@@ -168,21 +179,43 @@ func (b *bench) compare(nameA string, a func() *exec.Cmd, nameB string, other fu
 		ratio(fa.wall, fb.wall), ratio(fa.cpu, fb.cpu), float64(fa.peak)/1024, float64(fb.peak)/1024, size)
 }
 
-func (f *figures) measure(c *exec.Cmd, counts bool) {
-	c.Stdout = io.Discard
+// measure runs a command. Linux counts in a process's peak that of the one that started it, up to then: a
+// process of this program that has done nothing else starts it, unless that must be in another root.
+func (f *figures) measure(self string, c *exec.Cmd, counts bool) {
+	var one figure
+	if c.SysProcAttr != nil {
+		one = runOnce(c)
+	} else {
+		between := exec.Command(self, append([]string{"measure"}, c.Args...)...)
+		between.Env, between.Dir, between.Stderr = c.Env, c.Dir, os.Stderr
+		out, err := between.Output()
+		check(err)
+		check(json.Unmarshal(out, &one))
+	}
+	if counts {
+		f.wall, f.cpu, f.peak = append(f.wall, one.Wall), append(f.cpu, one.CPU), max(f.peak, one.Peak)
+	}
+}
+
+// measure runs a command and prints its figure as JSON.
+func measure(args []string) {
+	check(json.NewEncoder(os.Stdout).Encode(runOnce(exec.Command(args[0], args[1:]...))))
+}
+
+// runOnce runs a command; exit status 3, findings, is no error.
+func runOnce(c *exec.Cmd) figure {
+	c.Stdout = nil
 	start := time.Now()
 	err := c.Run()
-	if exit := (*exec.ExitError)(nil); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 3) { // 3: findings
+	wall := time.Since(start)
+	if exit := (*exec.ExitError)(nil); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 3) {
 		check(err)
 	}
-	if !counts {
-		return
-	}
-	f.wall = append(f.wall, time.Since(start))
-	f.cpu = append(f.cpu, c.ProcessState.UserTime()+c.ProcessState.SystemTime())
+	one := figure{Wall: wall, CPU: c.ProcessState.UserTime() + c.ProcessState.SystemTime()}
 	if u, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		f.peak = max(f.peak, u.Maxrss)
+		one.Peak = u.Maxrss
 	}
+	return one
 }
 
 func ratio(a, b []time.Duration) float64 {

@@ -27,7 +27,7 @@ type root struct {
 // emulators are those of Debian's architectures.
 var emulators = map[string]string{
 	"arm64": "aarch64", "armhf": "arm", "i386": "i386", "riscv64": "riscv64", "ppc64el": "ppc64le", "s390x": "s390x",
-	"mips64el": "mips64el",
+	"mips64el": "mips64el", "mipsel": "mipsel",
 }
 
 func openRoot(path, tools, arch string) (*root, error) {
