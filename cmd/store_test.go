@@ -196,19 +196,6 @@ func TestSensorStory(t *testing.T) {
 	}
 }
 
-// TestWrappersAreNamed: a wrapper is refused with the name of the ELF file it starts.
-func TestWrappersAreNamed(t *testing.T) {
-	dir := store(t)
-	for _, w := range []string{"misc-wrapBash", "misc-wrapBinary"} {
-		_, stderr, status := run(filepath.Join(dir, "results", w, "bin/greet"), "-o", filepath.Join(t.TempDir(), "x.tar"))
-		require.Equal(t, 1, status, stderr)
-		require.Contains(t, stderr, "/bin/.greet-wrapped")
-		_, stderr, status = run("conflicts", filepath.Join(dir, "results", w, "bin/greet"))
-		require.Equal(t, 1, status, stderr)
-		require.Contains(t, stderr, "/bin/.greet-wrapped")
-	}
-}
-
 // TestLauncher: a wrapper's program starts however it is called: through links, by PATH, from a
 // folder with a space, by the shell, and with another LD_LIBRARY_PATH about; arguments, the status
 // and argv[0] are its own.
