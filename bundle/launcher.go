@@ -97,7 +97,7 @@ func (l *launcher) exec() string {
 		return stub.Argv0Variable + "=" + argv0 + "\nexport " + stub.Argv0Variable + "\nexec " + elf + args + "\n"
 	}
 	// POSIX has no way to say argv[0]; most shells but dash have exec -a.
-	return "if (exec -a sh true) 2>/dev/null; then exec -a " + argv0 + " " + elf + args + "; fi\nexec " + elf + args + "\n"
+	return "if (exec -a sh /bin/sh -c :) </dev/null 2>/dev/null; then exec -a " + argv0 + " " + elf + args + "; fi\nexec " + elf + args + "\n"
 }
 
 // argv0 is the word for argv[0]; "" where it is to be the program's path.

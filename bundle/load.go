@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
@@ -44,7 +45,8 @@ func (v *verifier) checkPrograms() error {
 
 // shares reports whether two programs can be walked in one tree: PT_INTERP leads both to one loader.
 func (s *starting) shares(o *starting) bool {
-	return s.Strategy == o.Strategy && s.elf.info.Interp == o.elf.info.Interp && s.loader == o.loader
+	return s.Strategy == o.Strategy && s.elf.info.Interp == o.elf.info.Interp && s.loader == o.loader &&
+		s.variable("LD_LIBRARY_PATH") == o.variable("LD_LIBRARY_PATH") && s.variable("LD_PRELOAD") == o.variable("LD_PRELOAD")
 }
 
 // strayPrograms finds what a user could start, and the manifest does not name.
@@ -73,9 +75,10 @@ func (v *verifier) load(g []*starting) error {
 	}
 	var programs []string
 	for _, s := range g {
-		programs = append(programs, path.Join(proofDir, s.elf.Path))
+		programs = append(programs, path.Join(v.base(), s.elf.Path))
 	}
-	c, err := closure.Walk(tree, programs, closure.Options{})
+	opts := v.walkOptions(g[0])
+	c, err := closure.Walk(tree, programs, opts)
 	if err != nil {
 		return v.stopped(g, err)
 	}
@@ -101,6 +104,35 @@ func (v *verifier) load(g []*starting) error {
 	return nil
 }
 
+// base is the folder that the bundle's own stands in when it runs: for one with a prefix that, else any.
+func (v *verifier) base() string {
+	if v.manifest.Prefix != "" {
+		return path.Dir(v.manifest.Prefix)
+	}
+	return proofDir
+}
+
+// walkOptions are what the launchers of a group set, as far as the loader reads it.
+func (v *verifier) walkOptions(s *starting) closure.Options {
+	place := func(text string) string {
+		return strings.ReplaceAll(text, wrapper.Root, path.Join(v.base(), v.manifest.Name))
+	}
+	opts := closure.Options{LibraryPath: place(s.variable("LD_LIBRARY_PATH"))}
+	if names := place(s.variable("LD_PRELOAD")); names != "" {
+		opts.Preload = []string{names}
+	}
+	return opts
+}
+
+// variable is what a program's launcher makes of a variable that is not set.
+func (s *starting) variable(name string) string {
+	if s.Setup == nil {
+		return ""
+	}
+	value, _ := wrapper.Variable(s.Setup.Env, name, "", false)
+	return value
+}
+
 // stopped makes a finding of what stops the loader of one of some programs.
 func (v *verifier) stopped(g []*starting, err error) error {
 	var file *closure.LoadError
@@ -109,7 +141,7 @@ func (v *verifier) stopped(g []*starting, err error) error {
 	case !errors.As(err, &file) && !errors.As(err, &program):
 		return err
 	case len(g) == 1:
-		v.cannotStart(g[0], strings.ReplaceAll(err.Error(), proofDir+"/", ""))
+		v.cannotStart(g[0], strings.ReplaceAll(err.Error(), v.base()+"/", ""))
 		return nil
 	}
 	for i := range g {
@@ -125,7 +157,7 @@ func (v *verifier) stopped(g []*starting, err error) error {
 func (v *verifier) tree(s *starting) (*plannedFS, error) {
 	t := newPlannedFS()
 	for _, e := range v.order {
-		at := path.Join(proofDir, e.Path)
+		at := path.Join(v.base(), e.Path)
 		switch e.Type {
 		case TypeFolder:
 			t.add(at, Entry{Mode: fs.ModeDir | e.mode})
@@ -135,7 +167,7 @@ func (v *verifier) tree(s *starting) (*plannedFS, error) {
 			t.add(at, Entry{Mode: e.mode, Object: e.object()})
 		}
 	}
-	if s.loader != nil && s.Strategy != StrategyStub {
+	if s.loader != nil && s.Strategy != StrategyStub && v.manifest.Prefix == "" {
 		t.link(s.elf.info.Interp, path.Join(proofDir, s.loader.Path))
 	}
 	return t, t.err
@@ -177,7 +209,7 @@ func (v *verifier) judged(s *starting, f closure.Finding) {
 // keep records a finding of a closure that is no note, in the bundle's words. What the manifest records
 // stood there when the bundle was made; of a machine it knows nothing, and it makes no program start.
 func (v *verifier) keep(f closure.Finding) {
-	trimFinding(&f)
+	trimFinding(&f, v.base())
 	stops := f.Severity == closure.Error && (aboutMachine[f.Kind] || stopsProgram[f.Kind])
 	switch {
 	case f.Severity == closure.Note:
@@ -209,8 +241,8 @@ func (v *verifier) accepts(f *closure.Finding) bool {
 }
 
 // trimFinding takes the place where the proof has the bundle out of a finding.
-func trimFinding(f *closure.Finding) {
-	trim := func(s string) string { return strings.ReplaceAll(s, proofDir+"/", "") }
+func trimFinding(f *closure.Finding, base string) {
+	trim := func(s string) string { return strings.ReplaceAll(s, base+"/", "") }
 	f.Program, f.Name, f.What, f.Advice = trim(f.Program), trim(f.Name), trim(f.What), trim(f.Advice)
 	for i := range f.Copies {
 		f.Copies[i].Path = trim(f.Copies[i].Path)
@@ -250,7 +282,7 @@ func (v *verifier) checkLinkMap(s *starting, m *closure.LinkMap, port *Port) err
 
 // packed is the entry of an object that was loaded; nil for one of the target.
 func (v *verifier) packed(o *closure.Object) *verified {
-	return v.entries[strings.TrimPrefix(o.Path, proofDir+"/")]
+	return v.entries[strings.TrimPrefix(o.Path, v.base()+"/")]
 }
 
 // checkInodes finds two objects of one process that are one file: the loader would take them for one.

@@ -103,6 +103,11 @@ func (m *Manifest) check() error {
 	if err := checkName(m.Name); err != nil {
 		return err
 	}
+	if m.Prefix != "" {
+		if _, err := newPrefix(m.Prefix, defaultStoreDir); err != nil || path.Base(m.Prefix) != m.Name {
+			return fmt.Errorf("%q cannot be the place of a bundle called %s", clip(m.Prefix), clip(m.Name))
+		}
+	}
 	byPath := make(map[string]*ManifestEntry, len(m.Entries))
 	for i := range m.Entries {
 		e := &m.Entries[i]

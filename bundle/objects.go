@@ -3,6 +3,7 @@ package bundle
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
@@ -28,7 +29,7 @@ func (v *verifier) readObjects() error {
 		head := make([]byte, len(elfMagic))
 		_, _ = e.content.ReadAt(head, 0)
 		if !bytes.Equal(head, []byte(elfMagic)) {
-			if e.Source != "" {
+			if e.Source != "" && (v.isLibrary(e) || slices.ContainsFunc(e.Edits, func(c Change) bool { return c.What != "text" })) {
 				v.broken(KindObject, e.Path, "%s is not an ELF file, and in the manifest it is from %s", e.Path, clip(e.Source))
 			}
 			continue
@@ -47,6 +48,11 @@ func (v *verifier) readObjects() error {
 	}
 	v.checkMachine()
 	return nil
+}
+
+// isLibrary reports whether an entry is where programs have their libraries.
+func (v *verifier) isLibrary(e *verified) bool {
+	return strings.HasPrefix(e.Path, v.manifest.Name+"/"+libDir+"/")
 }
 
 // checkDefects finds what kernel and loader stumble over in a file.
@@ -136,7 +142,7 @@ func (c *Change) holds(i *elfpatch.Info) (got string, ok bool) {
 // checkSoname finds a library that nobody can find by the name that it gives itself.
 func (v *verifier) checkSoname(e *verified) {
 	soname := path.Base(e.info.Soname)
-	if e.info.Soname == "" || v.programs[e] != "" {
+	if e.info.Soname == "" || v.programs[e] != "" || !v.isLibrary(e) {
 		return
 	}
 	if at, err := v.resolve(path.Join(path.Dir(e.Path), soname)); err != nil || at.inode() != e.inode() {

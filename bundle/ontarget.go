@@ -89,7 +89,7 @@ func (v *verifier) machine(s *starting) (fs.FS, error) {
 	if err != nil || s.Strategy != StrategySystem || v.opts.Root == nil {
 		return tree, err
 	}
-	return &overlay{base: v.opts.Root, bundle: tree}, nil
+	return &overlay{base: v.opts.Root, bundle: tree, at: v.base()}, nil
 }
 
 // checkTarget checks what a program asks of the machine: of its C library all that it needs, and nothing
@@ -131,16 +131,17 @@ func (v *verifier) checkTarget(s *starting, m *closure.LinkMap, port *Port) erro
 	return nil
 }
 
-// overlay is a machine's file system with a bundle in it, at proofDir.
+// overlay is a machine's file system with a bundle in it, in the folder at.
 type overlay struct {
 	base   fs.FS
 	bundle *plannedFS
+	at     string
 }
 
 // of is the file system that a name is in.
 func (o *overlay) of(name string) fs.FS {
-	if top, _, _ := strings.Cut(name, "/"); "/"+top == proofDir {
-		return o.bundle
+	if name != "." && strings.HasPrefix("/"+name+"/", o.at+"/") || strings.HasPrefix(o.at+"/", "/"+name+"/") {
+		return o.bundle // in the folder, or above it
 	}
 	return o.base
 }

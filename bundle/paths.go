@@ -36,6 +36,7 @@ func (v *verifier) checkRunPath(e *verified, tag, list string) {
 		switch rest, ok := cutOrigin(element); {
 		case isStorePath(element):
 			v.broken(KindStorePath, e.Path, "%s of %s names %s", tag, e.Path, clip(element))
+		case v.belowPrefix(element):
 		case element == "":
 			v.broken(KindLeaves, e.Path, "%s of %s has an empty element, which is the current directory", tag, e.Path)
 		case !ok:
@@ -55,10 +56,21 @@ func (v *verifier) checkNames(e *verified, tag string, names []string) {
 		switch {
 		case isStorePath(name):
 			v.broken(KindStorePath, e.Path, "%s of %s is %s", tag, e.Path, clip(name))
+		case v.belowPrefix(name):
 		case strings.Contains(name, "/") && (!origin || v.leaves(e, rest)):
 			v.broken(KindLeaves, e.Path, "%s of %s is %s, which leads out of the bundle", tag, e.Path, clip(name))
 		}
 	}
+}
+
+// belowPrefix reports whether an absolute path leads into a bundle that has its place.
+func (v *verifier) belowPrefix(p string) bool {
+	rest, ok := strings.CutPrefix(p, v.manifest.Prefix+"/")
+	if v.manifest.Prefix == "" || !ok || strings.Contains(p, "$") {
+		return false
+	}
+	_, err := v.resolve(v.manifest.Name + "/" + rest)
+	return !errors.Is(err, errLeaves)
 }
 
 // cutOrigin cuts $ORIGIN off the start of a path (ld.so(8), "Dynamic string tokens").

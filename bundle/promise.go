@@ -61,7 +61,7 @@ func (v *verifier) cannotStart(s *starting, why string) {
 // check says why a strategy's promise does not hold.
 func (v *verifier) check(s *starting) (why string) {
 	info := s.elf.info
-	direct := s.Strategy != StrategyWrapper && s.Setup == nil
+	direct := s.Strategy != StrategyWrapper && s.Setup == nil && v.manifest.Prefix == ""
 	switch {
 	case direct && s.entry != s.elf:
 		return s.Entry + " is not its ELF file"
@@ -76,6 +76,8 @@ func (v *verifier) check(s *starting) (why string) {
 	case s.Strategy == StrategyStub && !hasOurStub(s.elf):
 		return "its start stub is not the code that nixbundle writes"
 	case s.Strategy == StrategyStub:
+	case v.manifest.Prefix != "" && s.Strategy != StrategyPath:
+		return "a bundle for " + clip(v.manifest.Prefix) + " starts its programs by their paths"
 	case info.Interp == "":
 		return "it asks for no loader"
 	case s.Strategy == StrategySystem || s.Strategy == StrategyWrapper:
@@ -129,6 +131,12 @@ func hasOurStub(e *verified) bool {
 // checkLoader finds the loader that the bundle brings for a program.
 func (v *verifier) checkLoader(s *starting) (why string) {
 	at := path.Join(v.manifest.Name, libDir, path.Base(s.elf.info.Interp))
+	if rest, ok := strings.CutPrefix(s.elf.info.Interp, v.manifest.Prefix+"/"); v.manifest.Prefix != "" {
+		if !ok {
+			return fmt.Sprintf("PT_INTERP is %q, and the bundle is for %s", clip(s.elf.info.Interp), v.manifest.Prefix)
+		}
+		at = v.manifest.Name + "/" + rest
+	}
 	switch s.Strategy {
 	case StrategyStub:
 		at = path.Dir(s.elf.Path) + "/" + s.elf.info.Stub.Loader
@@ -192,7 +200,7 @@ func (v *verifier) checkLauncher(s *starting, by *closure.Loader) {
 
 // checkMusl looks for the file that keeps musl from the target's own directories.
 func (v *verifier) checkMusl(s *starting) {
-	if s.loader == nil || !isMusl(s.elf.info) {
+	if s.loader == nil || !isMusl(s.elf.info) || v.manifest.Prefix != "" {
 		return
 	}
 	at := path.Join(path.Dir(path.Dir(s.loader.Path)), muslPathFile(s.elf.info))

@@ -118,10 +118,7 @@ func (p *Plan) proofTree(s *start) (*plannedFS, error) {
 	for _, e := range p.Entries {
 		t.add(path.Join(proofDir, e.Path), e)
 	}
-	for _, o := range s.linkMap.All() {
-		if s.packs(o) {
-			continue
-		}
+	for _, o := range p.targetObjects(s) {
 		file := path.Join("/lib", path.Base(o.Path))
 		t.add(file, Entry{Mode: 0o755, Object: o})
 		if soname := path.Join("/lib", path.Base(o.Info.Soname)); o.Info.Soname != "" && soname != file {
@@ -134,6 +131,22 @@ func (p *Plan) proofTree(s *start) (*plannedFS, error) {
 		}
 	}
 	return t, t.err
+}
+
+// targetObjects are what a program, and the libraries that it may open, use of the target now, each once.
+func (p *Plan) targetObjects(s *start) []*closure.Object {
+	var list []*closure.Object
+	for _, l := range p.layout.starts {
+		if l != s && l.opener != s {
+			continue
+		}
+		for _, o := range l.linkMap.All() {
+			if !l.packs(o) && !slices.Contains(list, o) {
+				list = append(list, o)
+			}
+		}
+	}
+	return list
 }
 
 // sigma is where an object of one program is in the proof's tree.

@@ -99,6 +99,7 @@ func Verify(ctx context.Context, name string, opts VerifyOptions) (*Verification
 		v.readObjects,
 		v.checkPaths,
 		v.checkPrograms,
+		v.checkResidue,
 	} {
 		if err := pass(); err != nil {
 			return nil, archive.about(err)

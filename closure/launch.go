@@ -112,7 +112,7 @@ func (r *launchReader) step(at string) (next string, err error) {
 		w, err = wrapper.Parse(data)
 	case bytes.HasPrefix(data, []byte("\x7fELF")):
 		w, _, err = wrapper.ParseBinary(data)
-	case len(data) == 0:
+	case len(r.chain) > 1 && len(data) == 0:
 		return "", r.wrong("is empty", "", nil)
 	case len(r.chain) > 1:
 		return "", r.wrong("is neither an ELF file nor a script", "name a program, or a wrapper of one", nil)

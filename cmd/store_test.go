@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -194,37 +193,6 @@ func TestSensorStory(t *testing.T) {
 		stdout, stderr, status := run("conflicts", program(v))
 		require.Zero(t, status)
 		require.Empty(t, stdout+stderr)
-	}
-}
-
-// TestWrappersWork: what a wrapper of the store sets up is there in its bundle, without Nix: the program finds
-// its file, its libraries and its helper, and says the same.
-func TestWrappersWork(t *testing.T) {
-	dir := store(t)
-	needForeign(t, dir)
-	for _, w := range []string{"misc-wrapBash", "misc-wrapBinary"} {
-		source := filepath.Join(dir, "results", w, "bin/greet")
-		want, status := runIn(t, "/", source, "x y")
-		require.Zero(t, status, want)
-		require.Contains(t, want, "file says hello from a data store path")
-		for _, p := range []struct{ interp, root string }{
-			{"stub", "bookworm-arm64"}, {"wrapper", "bookworm-arm64"}, {"system", "bookworm-arm64"}, {"stub", "bullseye-arm64"}, {"stub", "musl-arm64"},
-		} {
-			root := filepath.Join(dir, "root", p.root)
-			at := unpack(t, root, "--interp", p.interp, source)
-			got, status := runIn(t, root, at+"/greet/bin/greet", "x y")
-			require.Zero(t, status, got)
-			got = regexp.MustCompile(at+`/greet/(store/[^:\s/]+/|share/)`).ReplaceAllString(got, "ROOT/")
-			require.Equal(t, regexp.MustCompile(`/nix/store/[^:\s/]+/(share/)?`).ReplaceAllString(want, "ROOT/"), got, "%s %v", w, p)
-			helper, err := filepath.Glob(root + at + "/greet/store/*-helper-tools-*/bin/helper")
-			require.NoError(t, err)
-			require.Len(t, helper, 1)
-			got, status = runIn(t, root, strings.TrimPrefix(helper[0], root))
-			require.Zero(t, status, got)
-			require.Contains(t, got, "ok")
-		}
-		_, stderr, status := run("conflicts", source)
-		require.Zero(t, status, stderr)
 	}
 }
 

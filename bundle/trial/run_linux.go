@@ -26,7 +26,10 @@ func Run(ctx context.Context, name string, v *bundle.Verification, o Options) (*
 	if err != nil {
 		return nil, err
 	}
-	j := &job{Program: p.Entry, Args: o.Args, PageSize: o.PageSize, Launcher: p.Strategy == bundle.StrategyWrapper}
+	j := &job{Program: p.Entry, Args: o.Args, PageSize: o.PageSize, Launcher: p.Strategy == bundle.StrategyWrapper || p.Setup != nil}
+	if at := v.Manifest.Prefix; at != "" {
+		return nil, &Error{What: "the bundle is for " + at, Do: "unpack it there, and run it there"}
+	}
 	if o.Root == "" {
 		err = needsRoot(p)
 	} else {

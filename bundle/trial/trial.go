@@ -110,12 +110,12 @@ func choose(m *bundle.Manifest, name string) (*bundle.ManifestProgram, error) {
 // needsRoot says why a program cannot run in an empty root; nil where it can.
 func needsRoot(p *bundle.ManifestProgram) error {
 	const do = "name a root that has it: --target-root DIR"
-	switch p.Strategy {
-	case bundle.StrategyWrapper:
+	switch {
+	case p.Strategy == bundle.StrategyWrapper, p.Setup != nil:
 		return &Error{What: p.Entry + " is started by a launcher in sh, and an empty root has no /bin/sh", Do: do}
-	case bundle.StrategySystem:
+	case p.Strategy == bundle.StrategySystem:
 		return &Error{What: p.Entry + " uses the target's own C library, and an empty root has none", Do: do}
-	case bundle.StrategyPath:
+	case p.Strategy == bundle.StrategyPath:
 		return &Error{What: p.Entry + " asks for its loader at a fixed path, which an empty root does not have",
 			Do: "unpack it where it belongs, and run it there"}
 	}

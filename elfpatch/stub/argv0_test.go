@@ -28,11 +28,12 @@ func TestArgv0(t *testing.T) {
 			needTools(t, m)
 			for _, k := range kinds() {
 				t.Run(k.libc+k.link, func(t *testing.T) {
-					p := buildProbe(t, m, k, "-DGIVEN")
+					p := buildProbe(t, m, k)
 					program := write(t, p.dir+"/bin/probe", p.stubbed)
 					for _, c := range argv0Cases() {
 						t.Run(c.name, func(t *testing.T) { p.compareArgv0(t, program, c) })
 					}
+					t.Run("again", func(t *testing.T) { p.asksKernel(t, program) })
 					t.Run("loader", func(t *testing.T) { p.leavesArgv0(t, program) })
 				})
 			}
@@ -89,6 +90,18 @@ func (p *probe) given(t *testing.T, program, argv0 string, env []string) string 
 	emulator, err := exec.LookPath("qemu-" + p.name + "-static")
 	require.NoError(t, err)
 	return started(t, emulator, []string{emulator, "-0", argv0, program, "given", "", "a b"}, env)
+}
+
+// asksKernel: the kernel is asked to start the program again. An emulator that is not registered with it
+// cannot show more than that.
+func (p *probe) asksKernel(t *testing.T, program string) {
+	if p.native() {
+		t.Skip("the other cases show it")
+	}
+	emulator, err := exec.LookPath("qemu-" + p.name + "-static")
+	require.NoError(t, err)
+	out := started(t, emulator, []string{emulator, "-strace", program, "given"}, []string{"A=1", chosen + "sensor", "B=2"})
+	require.Contains(t, out, `execve("`+program+`",{"sensor","given",NULL})`)
 }
 
 // leavesArgv0: a loader that runs the program has read the environment already.

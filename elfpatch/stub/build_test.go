@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -43,15 +42,14 @@ func kinds() []kind {
 type probe struct {
 	machine
 	kind
-	flags             []string // for the compiler
-	dir               string   // bin/probe and lib
+	dir               string // bin/probe and lib
 	original, stubbed []byte
 }
 
 // buildProbe compiles testdata/probe.c and its libraries, and puts them beside the C library.
-func buildProbe(t *testing.T, m machine, k kind, flags ...string) *probe {
+func buildProbe(t *testing.T, m machine, k kind) *probe {
 	t.Helper()
-	p := &probe{machine: m, kind: k, flags: flags, dir: t.TempDir()}
+	p := &probe{machine: m, kind: k, dir: t.TempDir()}
 	require.NoError(t, os.MkdirAll(p.dir+"/bin", 0o755))
 	require.NoError(t, os.MkdirAll(p.dir+"/lib", 0o755))
 	if k.libc == "musl" {
@@ -101,7 +99,7 @@ func (p *probe) linkGlibc(t *testing.T) {
 	tool(t, cc, "-O1", "-shared", "-fPIC", "-o", lib+"/libplugin.so", dir+"/plugin.c", lib+"/libdep.so")
 	tool(t, cxx, "-O1", "-shared", "-fPIC", "-Wl,-soname,libthrow.so", "-o", lib+"/libthrow.so", dir+"/dep.cc")
 	pic := map[string]string{"-pie": "-fPIE", "-no-pie": "-fno-pie"}[p.link]
-	tool(t, cc, append(p.flags, "-O1", "-g", pic, "-c", "-o", p.dir+"/probe.o", dir+"/probe.c")...)
+	tool(t, cc, "-O1", "-g", pic, "-c", "-o", p.dir+"/probe.o", dir+"/probe.c")
 	tool(t, cxx, "-O1", "-g", p.link, pic, "-pthread", ownLibs, interp(lib+"/"+p.loaderName()), "-o", p.dir+"/bin/probe", p.dir+"/probe.o", dir+"/probe.cc",
 		lib+"/libdep.so", lib+"/libthrow.so", "-ldl")
 	for _, name := range []string{p.loader, "libc.so.6", "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6"} {
@@ -116,7 +114,7 @@ func (p *probe) linkMusl(t *testing.T) {
 	root := muslRoot(t, p.packed)
 	inc, libs := root+"/usr/include/"+p.musl, root+"/usr/lib/"+p.musl
 	gcc := strings.TrimSpace(tool(t, p.triplet+"-gcc", "-print-file-name=include"))
-	flags := append(slices.Clip(p.flags), "-O1", "-g", "-nostdinc", "-isystem", inc, "-isystem", gcc, "-nostdlib", "-L"+root+"/lib/"+p.musl, "-L"+libs, "-Wl,--hash-style=both")
+	flags := []string{"-O1", "-g", "-nostdinc", "-isystem", inc, "-isystem", gcc, "-nostdlib", "-L" + root + "/lib/" + p.musl, "-L" + libs, "-Wl,--hash-style=both"}
 	crt, err := filepath.Glob(libs + "/*crt*.o")
 	require.NoError(t, err)
 	for _, o := range crt { // Debian 12's ld crashes over debug information of Debian 13

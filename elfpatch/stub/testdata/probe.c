@@ -165,7 +165,6 @@ static void memory(void)
 	free(heap);
 }
 
-#ifdef GIVEN
 // title overwrites what programs that set their title take for theirs: from argv[0] to the end of the
 // last argument (libuv: uv_setup_args), and the environment where that stands behind (PostgreSQL:
 // save_ps_display_args).
@@ -185,13 +184,12 @@ static void title(int argc, char **argv, int tell)
 
 static void file(const char *path)
 {
-	static char text[1 << 22];
 	FILE *f = fopen(path, "r");
-	size_t n = fread(text, 1, sizeof text, f);
-	fclose(f);
 	printf("%s ", path);
-	fwrite(text, 1, n, stdout);
+	for (int c; (c = getc(f)) != EOF;)
+		putchar(c);
 	printf("\n");
+	fclose(f);
 }
 
 // given tells all that the process was given, and with "kernel" what the kernel says of it.
@@ -212,14 +210,10 @@ static int given(int argc, char **argv, int kernel)
 	return 7;
 }
 
-#endif
-
 int main(int argc, char **argv)
 {
-#ifdef GIVEN
 	if (argc > 1 && !strcmp(argv[1], "given"))
 		return given(argc, argv, argc > 2 && !strcmp(argv[2], "kernel"));
-#endif
 	size_t bytes = 0, n = 0;
 	for (char **e = environ; *e; e++, n++)
 		bytes += strlen(*e) + 1;
