@@ -29,7 +29,7 @@ func (v *verifier) readObjects() error {
 		head := make([]byte, len(elfMagic))
 		_, _ = e.content.ReadAt(head, 0)
 		if !bytes.Equal(head, []byte(elfMagic)) {
-			if e.Source != "" && (v.isLibrary(e) || slices.ContainsFunc(e.Edits, func(c Change) bool { return c.What != "text" })) {
+			if e.Source != "" && (v.isLibrary(e) || v.isEntry(e) || slices.ContainsFunc(e.Edits, func(c Change) bool { return c.What != "text" })) {
 				v.broken(KindObject, e.Path, "%s is not an ELF file, and in the manifest it is from %s", e.Path, clip(e.Source))
 			}
 			continue
@@ -53,6 +53,12 @@ func (v *verifier) readObjects() error {
 // isLibrary reports whether an entry is where programs have their libraries.
 func (v *verifier) isLibrary(e *verified) bool {
 	return strings.HasPrefix(e.Path, v.manifest.Name+"/"+libDir+"/")
+}
+
+// isEntry reports whether an entry is what a user starts: a program, or a launcher, which nixbundle makes. In a
+// bundle that has its place it may be a wrapper of the store.
+func (v *verifier) isEntry(e *verified) bool {
+	return v.manifest.Prefix == "" && slices.ContainsFunc(v.manifest.Programs, func(p ManifestProgram) bool { return p.Entry == e.Path })
 }
 
 // checkDefects finds what kernel and loader stumble over in a file.
