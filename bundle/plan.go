@@ -23,6 +23,7 @@ type Plan struct {
 	Epoch    int64             // the modification time of every entry, seconds since 1970
 	Accepted []closure.Finding // conflicts that stand in the closure and were allowed
 	Strict   bool              // the bundle is refused if something in it still leads into the store
+	Notes    []string          // what is worth knowing: what programs may open that the bundle does not bring
 	Warnings []string          // what is likely a mistake, and what the plan changes beyond edits: set-id bits dropped
 
 	// Apart reports whether two objects are in one process. Equal files then stay two files: as
@@ -125,6 +126,7 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 		return nil, err
 	}
 	// Beyond this point every need has an answer, and the answers are wanted.
+	p.noteWishes()
 	if opts.Prefix != "" {
 		return p, p.planPrefix(opts)
 	}

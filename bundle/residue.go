@@ -31,8 +31,8 @@ func (r *Residue) Matters() bool {
 	return false
 }
 
-// String is "sensor/bin/sensor: /nix/store/.../face.onnx (data)".
-func (r *Residue) String() string { return fmt.Sprintf("%s: %s (%s)", r.Entry, r.Path, r.Kind) }
+// String is "sensor/bin/sensor: names /nix/store/.../face.onnx (data)".
+func (r *Residue) String() string { return fmt.Sprintf("%s: names %s (%s)", r.Entry, r.Path, r.Kind) }
 
 // StrictError refuses a bundle in which something still leads into the store.
 type StrictError struct{ Residue []Residue }

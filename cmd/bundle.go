@@ -189,13 +189,33 @@ func (a *app) sayPlan(plan *bundle.Plan, output string, s *bundle.Summary) {
 	for _, p := range plan.Programs {
 		a.tell("%s: interpreter %s: %s", p.Entry, p.Strategy, p.Reason)
 	}
+	for _, n := range plan.Notes {
+		a.tell("%s", n)
+	}
 	for _, w := range plan.Warnings {
 		a.tell("%s", w)
 	}
 	for _, f := range plan.Accepted {
 		a.tell("allowed: %s: %s", f.Name, f.What)
 	}
+	a.sayResidue(s.Manifest.Residue)
 	a.tell("%s: %d entries, %s unpacked, %s packed", output, s.Entries, bytesText(s.Unpacked), bytesText(s.Packed))
+}
+
+// sayResidue tells what in the bundle still leads into the store; the manifest has all of it.
+func (a *app) sayResidue(residue []bundle.Residue) {
+	const shown = 5
+	n := 0
+	for i := range residue {
+		if r := &residue[i]; r.Matters() {
+			if n++; n <= shown {
+				a.tell("%s", r.String())
+			}
+		}
+	}
+	if n > shown {
+		a.tell("and %d more paths of the store that lead nowhere without it: nixbundle inspect --json tells all", n-shown)
+	}
 }
 
 // bytesText is a size for a reader.
@@ -219,6 +239,9 @@ func (a *app) printPlan(plan *bundle.Plan) error {
 	}
 	for i := range plan.Entries {
 		printEntry(a.Stdout, &plan.Entries[i])
+	}
+	for _, n := range plan.Notes {
+		fprintf(a.Stdout, "note: %s\n", n)
 	}
 	for _, w := range plan.Warnings {
 		fprintf(a.Stdout, "warning: %s\n", w)
@@ -271,8 +294,9 @@ func planJSON(plan *bundle.Plan) any {
 		Programs []bundle.Program       `json:"programs"`
 		Entries  []entry                `json:"entries"`
 		Accepted any                    `json:"acceptedFindings"`
+		Notes    []string               `json:"notes"`
 		Warnings []string               `json:"warnings"`
-	}{plan.Name, plan.Target, plan.Programs, entries, acceptedJSON(plan.Accepted), append([]string{}, plan.Warnings...)}
+	}{plan.Name, plan.Target, plan.Programs, entries, acceptedJSON(plan.Accepted), append([]string{}, plan.Notes...), append([]string{}, plan.Warnings...)}
 }
 
 func acceptedJSON(findings []closure.Finding) []string {
