@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/nixbundle/nixbundle/closure"
 )
 
 // noteWishes tells what programs may open at run time that the bundle does not bring: what is not there in the
@@ -30,12 +32,44 @@ func (p *Plan) noteWishes() {
 			return strings.Join(names, ", ")
 		}
 		for _, holder := range sortedKeys(absent) {
-			p.note("%s: %s may open %s, which nothing answers", m.Asked, holder, list(absent[holder]))
+			p.note("%s: %s may open %s, which nothing answers", path.Base(m.Asked), holder, list(absent[holder]))
 		}
+		p.notePlugins(m)
 		for _, what := range sortedKeys(host) {
-			p.note("%s: left to the machine: %s (%s)", m.Asked, list(host[what]), what)
+			p.note("%s: left to the machine: %s (%s)", path.Base(m.Asked), list(host[what]), what)
 		}
 	}
+}
+
+// notePlugins tells of plugins that are taken along only where somebody asks for them, and of caches that have
+// absolute paths in them.
+func (p *Plan) notePlugins(m *closure.LinkMap) {
+	var more []string
+	for i := range m.Plugins {
+		match := &m.Plugins[i]
+		there := len(match.Files) > 0 || match.Rule.Files == "" && len(match.Folders) > 0
+		switch {
+		case match.Rule.Use == closure.PluginReport && there && !p.takesPlugins(match):
+			more = append(more, match.Rule.Name)
+		case match.Rule.Use == closure.PluginTake && len(match.Caches) > 0 && p.Prefix == "":
+			p.note("%s: %s has the absolute paths of %s in it: only with --prefix are they found", path.Base(m.Asked), match.Caches[0], match.Rule.What)
+		}
+	}
+	if len(more) > 0 {
+		p.note("%s: not taken along unless asked for: --plugins %s", path.Base(m.Asked), strings.Join(more, ","))
+	}
+}
+
+// takesPlugins reports whether the plugins of a match are among what is taken along.
+func (p *Plan) takesPlugins(match *closure.PluginMatch) bool {
+	for _, at := range match.Folders {
+		for _, item := range p.closure.Items {
+			if item.Target == at || item.Path == at {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // note adds a line that is worth knowing, once.

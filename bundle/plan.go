@@ -82,7 +82,8 @@ type Options struct {
 	// Epoch is the modification time of every entry, seconds since 1970; 0 means 1.
 	Epoch int64
 	// Prefix is the folder that the bundle will be unpacked to, where that is known: "/opt/sensor". Every file then
-	// keeps its place below the store, and every path of the store in it becomes one below PREFIX/store.
+	// keeps its place below the store, and every path of the store in it becomes one below PREFIX/store. The
+	// closure is one of [closure.Gather] with Follow.Data and Follow.Wrappers.
 	Prefix string
 	// Strict refuses, when it is packed, a bundle in which something still leads into the store.
 	Strict bool
@@ -121,7 +122,7 @@ func (e *ConflictError) Hint() string {
 // has no answer, a *TargetError where the target's own C library is asked for and will not do, and a
 // *CollisionError where one tree cannot give every program its own copy.
 func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
-	p := &Plan{Name: opts.Name, Epoch: cmp.Or(opts.Epoch, 1), Strict: opts.Strict, closure: c, Apart: apart(c)}
+	p := &Plan{Name: opts.Name, Prefix: opts.Prefix, Epoch: cmp.Or(opts.Epoch, 1), Strict: opts.Strict, closure: c, Apart: apart(c)}
 	if err := p.admit(opts); err != nil {
 		return nil, err
 	}

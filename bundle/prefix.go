@@ -111,6 +111,9 @@ func (p *Plan) planPrefix(opts Options) error {
 	}
 	p.replaceAll()
 	p.sortEntries()
+	if err := p.noteCompressed(); err != nil {
+		return err
+	}
 	return p.checkNames()
 }
 
@@ -269,6 +272,37 @@ func (p *Plan) addKeptPrograms() error {
 			strategy = StrategyNone
 		}
 		p.Programs = append(p.Programs, Program{Entry: p.in(entry), ELF: p.in(elf), Source: m.Asked, Strategy: strategy, Reason: reason})
+	}
+	return nil
+}
+
+// compressed are the first bytes of formats whose contents nobody looks into, and what they are.
+var compressed = map[string]string{
+	"\x1f\x8b": "gzip", "BZh": "bzip2", "\xfd7zXZ\x00": "xz", "\x28\xb5\x2f\xfd": "zstd", "PK\x03\x04": "zip", "hsqs": "squashfs",
+}
+
+// noteCompressed names files in which paths of the store would stay as they are: nothing in them is changed.
+func (p *Plan) noteCompressed() error {
+	for i := range p.Entries {
+		e := &p.Entries[i]
+		if e.Object == nil || e.Object.Info != nil {
+			continue
+		}
+		c, err := openContent(e)
+		if err != nil {
+			return err
+		}
+		head := make([]byte, min(c.size, 8))
+		err = c.fill(head, 0)
+		_ = c.Close()
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.Object.Path, err)
+		}
+		for magic, format := range compressed {
+			if strings.HasPrefix(string(head), magic) {
+				p.note("%s is compressed (%s): paths of the store in it stay as they are", e.Path, format)
+			}
+		}
 	}
 	return nil
 }

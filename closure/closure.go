@@ -55,6 +55,8 @@ type LinkMap struct {
 	Preloads []*Need // LD_PRELOAD, as needs of the program; one that nothing answers is ignored
 	Opened   []*Open // what is opened at run time, in order; Needs holds what that asks for, behind the rest
 	Wishes   []Wish  // what Gather has found that objects may open, taken along or not
+	// Plugins are the rules for plugins that match, as Gather has found them.
+	Plugins []PluginMatch
 
 	process  *process  // nil where nothing is loaded
 	bindings *Bindings // once they are known

@@ -347,9 +347,9 @@ func (g *gatherer) plugins(c *Closure) error {
 		if err != nil {
 			return err
 		}
-		g.changes[m.Asked] = nil
+		g.changes[m.Asked], m.Plugins = nil, matches
 		for i := range matches {
-			if p := &matches[i]; g.follow.takes(p.Rule) {
+			if p := &matches[i]; g.follow.Takes(p.Rule) {
 				g.plugin(m, p)
 			}
 		}
@@ -382,8 +382,8 @@ func (g *gatherer) plugin(m *LinkMap, p *PluginMatch) {
 	})...)
 }
 
-// takes reports whether the plugins of a rule are taken along.
-func (f *Follow) takes(r *PluginRule) bool {
+// Takes reports whether the plugins of a rule are taken along.
+func (f *Follow) Takes(r *PluginRule) bool {
 	if slices.Contains(f.Plugins, "-"+r.Name) || r.Use == PluginHost {
 		return false
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 )
 
 // Walk computes what each program's loader would map, in its order, and why. Programs are absolute
@@ -29,6 +31,7 @@ func Walk(root fs.FS, programs []string, opts Options) (*Closure, error) {
 			return nil, err
 		}
 		c.LinkMaps = append(c.LinkMaps, m)
+		w.foreignShells(c, m)
 	}
 	for _, path := range opts.Helpers {
 		if err := w.helper(path, c); err != nil {
@@ -145,8 +148,33 @@ func (w *walker) helper(path string, c *Closure) error {
 	default:
 		m.Helper = true
 		c.LinkMaps = append(c.LinkMaps, m)
+		w.foreignShells(c, m)
 	}
 	return nil
+}
+
+// foreignShells finds wrappers whose shell is for another machine than what they start: of a cross build, that of
+// the machine that built them. They cannot start there; a launcher does without it.
+func (w *walker) foreignShells(c *Closure, m *LinkMap) {
+	for _, step := range m.Launch.Steps {
+		if len(step.Interp) == 0 || step.Kind == wrapper.Script {
+			continue
+		}
+		n, err := w.walk(step.Interp[0])
+		if err != nil {
+			continue
+		}
+		shell, err := w.object(n)
+		if err != nil || sameMachine(shell.Info, m.Program().Object.Info) {
+			continue
+		}
+		c.asides = append(c.asides, Finding{
+			Kind: KindWrongMachine, Severity: Warning, Program: m.Program().Path, Name: step.Path,
+			Copies: []Copy{{Object: shell, Path: shell.Path}},
+			What:   fmt.Sprintf("%s is a script for %s, which is for %v and not for %v", step.Path, shell.Path, shell.Info.Machine, m.Program().Object.Info.Machine),
+			Advice: "give the wrapper the shell of the machine that the program runs on (makeWrapper in nativeBuildInputs takes runtimeShell); a bundle's launcher needs none of it",
+		})
+	}
 }
 
 func (c *Closure) aside(name string, severity Severity, format string, args ...any) {

@@ -391,3 +391,31 @@ func TestLibraryPathOfWrapper(t *testing.T) {
 		t.Errorf("bare: %q", got)
 	}
 }
+
+// TestForeignShell: a wrapper with the shell of another machine is told of, and followed all the same.
+func TestForeignShell(t *testing.T) {
+	files := elftest.Tree{
+		"/build/sh":    elftest.Image{Machine: elf.EM_AARCH64, Interp: "/lib/ld-linux-aarch64.so.1"},
+		"/bin/sh":      program(elftest.Image{}),
+		"/bin/foreign": elftest.Script("#!/build/sh\nexport A=1\nexec /bin/prog \"$@\"\n"),
+		"/bin/own":     elftest.Script("#!/bin/sh\nexport A=1\nexec /bin/prog \"$@\"\n"),
+		"/bin/prog":    program(elftest.Image{}),
+	}
+	c, err := closure.Walk(files.FS(), []string{"/bin/foreign", "/bin/own"}, closure.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	findings, err := closure.Judge(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, f := range findings {
+		if f.Kind == closure.KindWrongMachine {
+			told = append(told, f.Name+" "+f.Severity.String())
+		}
+	}
+	if !slices.Equal(told, []string{"/bin/foreign warning"}) {
+		t.Errorf("got %q", told)
+	}
+}
