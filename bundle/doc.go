@@ -7,6 +7,10 @@
 // with the closure, and the output appears whole or not at all. [Open] reads a bundle without
 // unpacking it, and [Verify] proves of one, trusting nothing in it, that it will run.
 //
-// The package does not run programs (package trial does), does not resolve names (package closure does), takes nothing
-// along that no need names, and reads neither the clock nor the environment.
+// What programs use beside what they need is in the closure (closure.Gather): programs that they start, data,
+// plugins, what wrappers set up. A [Plan] gives each its place; while it is packed every file is looked through for
+// paths of the store that are left ([Residue]). With Options.Prefix everything keeps its path instead.
+//
+// The package does not run programs (package trial does), does not resolve names (package closure does), and reads
+// neither the clock nor the environment.
 package bundle

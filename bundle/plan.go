@@ -246,59 +246,6 @@ func canStart(info *elfpatch.Info) bool {
 	return info.LoaderPath() != "" || len(info.Needed) == 0 && info.Soname == "" && info.Entry != 0
 }
 
-// MachineError refuses programs of several machines, which nothing runs together.
-type MachineError struct {
-	Programs [2]*closure.Object // two that differ
-}
-
-func (e *MachineError) Error() string {
-	a, b := e.Programs[0], e.Programs[1]
-	return fmt.Sprintf("%s is for %s and %s for %s: one bundle is for one machine", a.Path, a.Info.Machine, b.Path, b.Info.Machine)
-}
-
-// Hint says what to do.
-func (e *MachineError) Hint() string {
-	return "name the programs of one machine, and make a bundle for each"
-}
-
-// oneMachine refuses programs of several machines.
-func oneMachine(c *closure.Closure) error {
-	first := c.LinkMaps[0].Program().Object
-	for _, m := range c.LinkMaps[1:] {
-		o := m.Program().Object
-		if o.Info.Machine != first.Info.Machine || o.Info.Class != first.Info.Class || o.Info.Data != first.Info.Data {
-			return &MachineError{[2]*closure.Object{first, o}}
-		}
-	}
-	return nil
-}
-
-// apart reports whether two objects share a link map. What libraries load that any program may open shares all.
-func apart(c *closure.Closure) func(a, b *closure.Object) bool {
-	in, anywhere := map[*closure.Object][]int{}, map[*closure.Object]bool{}
-	for _, m := range c.Libraries {
-		for _, o := range m.All() {
-			anywhere[o] = true
-		}
-	}
-	for i, m := range c.LinkMaps {
-		for _, o := range m.All() {
-			in[o] = append(in[o], i)
-		}
-	}
-	return func(a, b *closure.Object) bool {
-		if a != b && (anywhere[a] || anywhere[b]) {
-			return true
-		}
-		for _, i := range in[a] {
-			if a != b && slices.Contains(in[b], i) {
-				return true
-			}
-		}
-		return false
-	}
-}
-
 // addProgram adds the entries of one program: the ELF file, and the launcher of a wrapper.
 func (p *Plan) addProgram(s *start) {
 	o := s.program()

@@ -3,6 +3,7 @@ package bundle
 import (
 	"crypto/sha256"
 	"io/fs"
+	"slices"
 
 	"github.com/nixbundle/nixbundle/closure"
 )
@@ -103,4 +104,30 @@ func (t *twins) fitting(i int, sets [][]int) int {
 func (t *twins) apart(i, j int) bool {
 	a, b := t.entries[i].Object, t.entries[j].Object
 	return a != nil && b != nil && t.keep != nil && t.keep(a, b)
+}
+
+// apart reports whether two objects share a link map. What libraries load that any program may open shares all.
+func apart(c *closure.Closure) func(a, b *closure.Object) bool {
+	in, anywhere := map[*closure.Object][]int{}, map[*closure.Object]bool{}
+	for _, m := range c.Libraries {
+		for _, o := range m.All() {
+			anywhere[o] = true
+		}
+	}
+	for i, m := range c.LinkMaps {
+		for _, o := range m.All() {
+			in[o] = append(in[o], i)
+		}
+	}
+	return func(a, b *closure.Object) bool {
+		if a != b && (anywhere[a] || anywhere[b]) {
+			return true
+		}
+		for _, i := range in[a] {
+			if a != b && slices.Contains(in[b], i) {
+				return true
+			}
+		}
+		return false
+	}
 }

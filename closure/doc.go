@@ -2,7 +2,9 @@
 // running anything.
 //
 // [Walk] gives a [Closure]: one [LinkMap] for each program, which is the list of [Loaded] objects
-// in the loader's own order with every [Need] and the rule that answered it. [Bind] gives the
+// in the loader's own order with every [Need] and the rule that answered it; a wrapper or script stands
+// for what it starts ([ReadLaunch]). [Gather] walks again with what programs use beyond that until nothing
+// is new: libraries that they open, plugins, programs and data that wrappers and texts name. [Bind] gives the
 // [Bindings] of a link map: each reference of each object with the definition that it reaches.
 // [MentionReader] finds the paths of the store that stand in files as text, and [ReadItem] reads a file or
 // folder that is to be taken along beside the objects.
@@ -11,7 +13,7 @@
 // what keeps it from running on a [Machine], or on some.
 //
 // [Seeker] finds what programs may open at run time: by dlopen notes, by names of libraries in objects that
-// open some, and by [PluginRules]; its Walk takes that along. [ReadRecording] reads what a run did open.
+// open some, and by [PluginRules]. [ReadRecording] reads what a run did open, and [Learn] what of it a bundle lacks.
 //
 // An object has no dependencies; a link map has. glibc first compares a needed name with the names
 // and sonames of everything that is already in the process and only then searches, and DT_RPATH is
