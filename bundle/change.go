@@ -20,8 +20,12 @@ func (e *Entry) Changes() []Change {
 		return nil
 	}
 	var list []Change
+	seen := map[Change]bool{}
 	for _, t := range e.Texts {
-		list = append(list, Change{"text", t.From, strings.TrimRight(t.To, "\x00")})
+		if c := (Change{"text", t.From, strings.TrimRight(t.To, "\x00")}); !seen[c] {
+			seen[c] = true
+			list = append(list, c)
+		}
 	}
 	return append(list, e.edits()...)
 }

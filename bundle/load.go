@@ -40,6 +40,11 @@ func (v *verifier) checkPrograms() error {
 			return err
 		}
 	}
+	for _, g := range groups {
+		if g[0].Strategy != StrategyNone {
+			return v.checkPlugins(g[0])
+		}
+	}
 	return nil
 }
 
@@ -88,6 +93,9 @@ func (v *verifier) load(g []*starting) error {
 	}
 	for _, f := range findings {
 		v.judged(g[0], f)
+	}
+	for _, o := range c.Objects {
+		v.loaded[v.packed(o)] = true
 	}
 	if findings, err = closure.Audit(c, v.audited(g[0], port)); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch"
 	"github.com/nixbundle/nixbundle/elfpatch/elftest"
 	"github.com/nixbundle/nixbundle/elfpatch/stub"
@@ -98,6 +99,15 @@ var lies = []spoil{
 		s.manifest.Programs[0].Strategy, s.manifest.Programs[0].Entry = "magic", "sensor/libexec/sensor"
 	}, bundle.KindStart, "that strategy is not known"},
 	{"program_is_library", func(s *spoiled) { s.manifest.Programs[0].ELF = "sensor/lib/libtflite.so.2" }, bundle.KindStart, "it asks for no loader"},
+	{"setup_forged", func(s *spoiled) {
+		s.manifest.Programs[0].Setup = &wrapper.Wrapper{Env: []wrapper.Change{{Op: wrapper.Set, Name: "A", Value: "1"}}}
+	}, bundle.KindStart, "is not the launcher that nixbundle writes"},
+	{"setup_impossible", func(s *spoiled) {
+		s.manifest.Programs[0].Setup = &wrapper.Wrapper{Env: []wrapper.Change{{Op: wrapper.Set, Name: "A;id", Value: "1"}}}
+	}, bundle.KindStart, "which no shell can"},
+	{"prefix_forged", func(s *spoiled) { s.manifest.Prefix = "/opt/sensor" }, bundle.KindStart, "starts its programs by their paths"},
+	{"prefix_elsewhere", func(s *spoiled) { s.manifest.Prefix = "/opt/other" }, bundle.KindManifest, "cannot be the place of a bundle called sensor"},
+	{"prefix_in_store", func(s *spoiled) { s.manifest.Prefix = "/nix/store/sensor" }, bundle.KindManifest, "cannot be the place of a bundle called sensor"},
 	{"program_is_launcher", func(s *spoiled) { s.manifest.Programs[0].ELF = "sensor/bin/sensor" }, bundle.KindStart, "is no ELF file"},
 	{"source_claimed", func(s *spoiled) { s.entry("bin/sensor").Source = "/nix/store/x/bin/sensor" }, bundle.KindObject, "sensor/bin/sensor"},
 }

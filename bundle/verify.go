@@ -82,7 +82,7 @@ func (v *Verification) Broken() bool {
 // finding. An error is a file that cannot be read or that is no bundle ([ErrNotBundle]), or
 // that of ctx.
 func Verify(ctx context.Context, name string, opts VerifyOptions) (*Verification, error) {
-	v := &verifier{ctx: ctx, opts: opts, result: &Verification{ELFs: map[string]*elfpatch.Info{}}}
+	v := &verifier{ctx: ctx, opts: opts, result: &Verification{ELFs: map[string]*elfpatch.Info{}}, loaded: map[*verified]bool{}}
 	archive, err := Open(name)
 	if err != nil {
 		return v.unopened(name, err)
@@ -124,6 +124,7 @@ type verifier struct {
 	entries  map[string]*verified   // the manifest's, by path
 	order    []*verified            // the same, sorted by path
 	programs map[*verified]Strategy // the ELF files of programs
+	loaded   map[*verified]bool     // what programs load at start
 	demands  []Demand               // of a C library that a target has
 	planned  *Port                  // the known target that the manifest says the bundle is for
 	unread   bool                   // the archive could not be read to its end
