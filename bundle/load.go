@@ -80,7 +80,7 @@ func (v *verifier) load(g []*starting) error {
 	}
 	var programs []string
 	for _, s := range g {
-		programs = append(programs, path.Join(v.base(), s.elf.Path))
+		programs = append(programs, v.started(s))
 	}
 	opts := v.walkOptions(g[0])
 	c, err := closure.Walk(tree, programs, opts)
@@ -104,6 +104,7 @@ func (v *verifier) load(g []*starting) error {
 		v.keep(f)
 	}
 	for i, m := range c.LinkMaps {
+		v.checkLaunch(g[i], m)
 		if err := v.checkLinkMap(g[i], m, port); err != nil {
 			return err
 		}
@@ -120,13 +121,19 @@ func (v *verifier) base() string {
 	return proofDir
 }
 
+// rel is a path of the machine as one of the bundle, where it is below its folder; another one stays.
+func (v *verifier) rel(at string) string {
+	own := path.Join(v.base(), v.manifest.Name)
+	if rest, ok := strings.CutPrefix(at, own); ok && (rest == "" || rest[0] == '/') {
+		return v.manifest.Name + rest
+	}
+	return at
+}
+
 // walkOptions are what the launchers of a group set, as far as the loader reads it.
 func (v *verifier) walkOptions(s *starting) closure.Options {
-	place := func(text string) string {
-		return strings.ReplaceAll(text, wrapper.Root, path.Join(v.base(), v.manifest.Name))
-	}
-	opts := closure.Options{LibraryPath: place(s.variable("LD_LIBRARY_PATH"))}
-	if names := place(s.variable("LD_PRELOAD")); names != "" {
+	opts := closure.Options{LibraryPath: v.place(s.variable("LD_LIBRARY_PATH"))}
+	if names := v.place(s.variable("LD_PRELOAD")); names != "" {
 		opts.Preload = []string{names}
 	}
 	return opts
@@ -145,11 +152,12 @@ func (s *starting) variable(name string) string {
 func (v *verifier) stopped(g []*starting, err error) error {
 	var file *closure.LoadError
 	var program *closure.ProgramError
+	var launch *closure.LaunchError
 	switch {
-	case !errors.As(err, &file) && !errors.As(err, &program):
+	case !errors.As(err, &file) && !errors.As(err, &program) && !errors.As(err, &launch):
 		return err
 	case len(g) == 1:
-		v.cannotStart(g[0], strings.ReplaceAll(err.Error(), v.base()+"/", ""))
+		v.cannotStart(g[0], v.trim(err.Error()))
 		return nil
 	}
 	for i := range g {
@@ -217,7 +225,7 @@ func (v *verifier) judged(s *starting, f closure.Finding) {
 // keep records a finding of a closure that is no note, in the bundle's words. What the manifest records
 // stood there when the bundle was made; of a machine it knows nothing, and it makes no program start.
 func (v *verifier) keep(f closure.Finding) {
-	trimFinding(&f, v.base())
+	v.trimFinding(&f)
 	stops := f.Severity == closure.Error && (aboutMachine[f.Kind] || stopsProgram[f.Kind])
 	switch {
 	case f.Severity == closure.Note:
@@ -249,15 +257,19 @@ func (v *verifier) accepts(f *closure.Finding) bool {
 }
 
 // trimFinding takes the place where the proof has the bundle out of a finding.
-func trimFinding(f *closure.Finding, base string) {
-	trim := func(s string) string { return strings.ReplaceAll(s, base+"/", "") }
-	f.Program, f.Name, f.What, f.Advice = trim(f.Program), trim(f.Name), trim(f.What), trim(f.Advice)
+func (v *verifier) trimFinding(f *closure.Finding) {
+	f.Program, f.Name, f.What, f.Advice = v.trim(f.Program), v.trim(f.Name), v.trim(f.What), v.trim(f.Advice)
 	for i := range f.Copies {
-		f.Copies[i].Path = trim(f.Copies[i].Path)
+		f.Copies[i].Path = v.trim(f.Copies[i].Path)
 		for k := range f.Copies[i].Tried {
-			f.Copies[i].Tried[k].Path = trim(f.Copies[i].Tried[k].Path)
+			f.Copies[i].Tried[k].Path = v.trim(f.Copies[i].Tried[k].Path)
 		}
 	}
+}
+
+// trim takes that place out of a text.
+func (v *verifier) trim(text string) string {
+	return strings.ReplaceAll(text, path.Join(v.base(), v.manifest.Name)+"/", v.manifest.Name+"/")
 }
 
 // checkLinkMap checks what only a bundle promises of a link map.
@@ -290,7 +302,7 @@ func (v *verifier) checkLinkMap(s *starting, m *closure.LinkMap, port *Port) err
 
 // packed is the entry of an object that was loaded; nil for one of the target.
 func (v *verifier) packed(o *closure.Object) *verified {
-	return v.entries[strings.TrimPrefix(o.Path, v.base()+"/")]
+	return v.entries[v.rel(o.Path)]
 }
 
 // checkInodes finds two objects of one process that are one file: the loader would take them for one.

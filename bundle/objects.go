@@ -29,17 +29,35 @@ func (v *verifier) readObjects() error {
 		head := make([]byte, len(elfMagic))
 		_, _ = e.content.ReadAt(head, 0)
 		if !bytes.Equal(head, []byte(elfMagic)) {
-			if e.Source != "" && (v.isLibrary(e) || v.isEntry(e) || slices.ContainsFunc(e.Edits, func(c Change) bool { return c.What != "text" })) {
+			if e.Source != "" && v.mustLoad(e) {
 				v.broken(KindObject, e.Path, "%s is not an ELF file, and in the manifest it is from %s", e.Path, clip(e.Source))
 			}
 			continue
 		}
 		info, err := reader.Read(e.content, e.content.Size())
-		if err != nil {
+		switch {
+		case err == nil:
+			e.info = info
+		case v.mustLoad(e):
 			v.broken(KindObject, e.Path, "%s cannot be read: %v", e.Path, err)
+		}
+	}
+	return nil
+}
+
+// mustLoad reports whether an entry is where only programs and libraries are, or was edited as one.
+func (v *verifier) mustLoad(e *verified) bool {
+	return v.isLibrary(e) || v.isEntry(e) || slices.ContainsFunc(e.Edits, func(c Change) bool { return c.What != "text" })
+}
+
+// checkObjects looks at every ELF file that a loader maps. Others are data, such as a program for another machine
+// in a folder that was taken along.
+func (v *verifier) checkObjects() error {
+	for _, e := range v.order {
+		v.checkSource(e)
+		if !v.maps(e) {
 			continue
 		}
-		e.info = info
 		if err := v.checkDefects(e); err != nil {
 			return err
 		}
@@ -48,6 +66,12 @@ func (v *verifier) readObjects() error {
 	}
 	v.checkMachine()
 	return nil
+}
+
+// maps reports whether an entry is an ELF file that a loader maps: a program, what programs load at start, or a
+// library for their machine that they may open.
+func (v *verifier) maps(e *verified) bool {
+	return e.info != nil && (v.programs[e] != "" || v.loaded[e] || v.mustLoad(e) || v.opened[e])
 }
 
 // isLibrary reports whether an entry is where programs have their libraries.
@@ -91,7 +115,7 @@ func (v *verifier) checkMachine() {
 		return
 	}
 	for _, e := range v.order {
-		if e.info != nil && !sameMachine(e.info, first.info) {
+		if v.maps(e) && !sameMachine(e.info, first.info) {
 			v.broken(closure.KindWrongMachine, e.Path, "%s is for %s, and %s for %s",
 				e.Path, machineText(e.info), first.Path, machineText(first.info))
 		}
@@ -102,15 +126,18 @@ func sameMachine(a, b *elfpatch.Info) bool {
 	return a.Machine == b.Machine && a.Class == b.Class && a.Data == b.Data
 }
 
-// checkEdits holds what the manifest says a file is from, and what was changed in it, against what the file
-// has.
-func (v *verifier) checkEdits(e *verified) {
+// checkSource holds what the manifest says a file is from against itself.
+func (v *verifier) checkSource(e *verified) {
 	switch sp := strings.TrimSuffix(e.StorePath, "/"); {
-	case sp != "" && !strings.HasPrefix(e.Source, sp+"/"):
+	case sp != "" && e.Source != sp && !strings.HasPrefix(e.Source, sp+"/"):
 		v.broken(KindManifest, e.Path, "%s is from %q in the manifest, which is not in its store path %s", e.Path, clip(e.Source), clip(sp))
-	case e.Source == "":
+	case e.Source == "" && e.info != nil:
 		v.broken(KindManifest, e.Path, "%s is an ELF file, and the manifest does not say what it was made of", e.Path)
 	}
+}
+
+// checkEdits holds what the manifest says was changed in a file against what the file has.
+func (v *verifier) checkEdits(e *verified) {
 	for _, c := range e.Edits {
 		if got, ok := c.holds(e.info); !ok {
 			v.broken(KindManifest, e.Path, "%s has the %s %q, and in the manifest it was changed to %q", e.Path, c.What, got, clip(c.To))

@@ -10,8 +10,8 @@ import (
 // the Nix store least of all.
 func (v *verifier) checkPaths() error {
 	for _, e := range v.order {
-		if e.info == nil || v.programs[e] == StrategyNone {
-			continue // a static program's are read by nobody
+		if !v.maps(e) || v.programs[e] == StrategyNone {
+			continue // nobody reads those of a static program, or of data
 		}
 		v.checkRunPath(e, "DT_RPATH", e.info.RPath)
 		v.checkRunPath(e, "DT_RUNPATH", e.info.RunPath)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
@@ -76,6 +77,8 @@ func (v *verifier) check(s *starting) (why string) {
 	case s.Strategy == StrategyStub && !hasOurStub(s.elf):
 		return "its start stub is not the code that nixbundle writes"
 	case s.Strategy == StrategyStub:
+	case v.manifest.Prefix != "" && s.Setup != nil:
+		return "nothing is set up in a bundle for " + clip(v.manifest.Prefix)
 	case v.manifest.Prefix != "" && s.Strategy != StrategyPath:
 		return "a bundle for " + clip(v.manifest.Prefix) + " starts its programs by their paths"
 	case info.Interp == "":
@@ -101,9 +104,19 @@ func badSetup(w *wrapper.Wrapper) error {
 	if w == nil {
 		return nil
 	}
+	texts := []string{w.Chdir, w.Argv0.Text}
 	for _, c := range w.Env {
 		if err := c.Check(); err != nil {
 			return err
+		}
+		texts = append(texts, c.Value, c.Sep)
+	}
+	for _, a := range slices.Concat(w.Args, w.After) {
+		texts = append(texts, a.Text)
+	}
+	for _, text := range texts {
+		if strings.Contains(text, "\x00") {
+			return fmt.Errorf("has a NUL in %q, which no shell can", clip(text))
 		}
 	}
 	return nil

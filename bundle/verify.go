@@ -61,6 +61,8 @@ type Verification struct {
 	Objects    int // ELF files that programs load
 	Needs      int // answered names, for each program
 	References int // symbol references that are bound, for each program
+	Naming     int // files in which paths of the store still stand, as the manifest says
+	Looking    int // those of them that may look for what is named there
 }
 
 // Broken reports whether a finding is an error.
@@ -82,7 +84,7 @@ func (v *Verification) Broken() bool {
 // finding. An error is a file that cannot be read or that is no bundle ([ErrNotBundle]), or
 // that of ctx.
 func Verify(ctx context.Context, name string, opts VerifyOptions) (*Verification, error) {
-	v := &verifier{ctx: ctx, opts: opts, result: &Verification{ELFs: map[string]*elfpatch.Info{}}, loaded: map[*verified]bool{}}
+	v := &verifier{ctx: ctx, opts: opts, result: &Verification{ELFs: map[string]*elfpatch.Info{}}, loaded: map[*verified]bool{}, opened: map[*verified]bool{}}
 	archive, err := Open(name)
 	if err != nil {
 		return v.unopened(name, err)
@@ -97,8 +99,9 @@ func Verify(ctx context.Context, name string, opts VerifyOptions) (*Verification
 		v.readEntries, // beyond this point every byte is the manifest's
 		v.checkLinks,
 		v.readObjects,
-		v.checkPaths,
 		v.checkPrograms,
+		v.checkObjects,
+		v.checkPaths,
 		v.checkResidue,
 	} {
 		if err := pass(); err != nil {
@@ -125,6 +128,7 @@ type verifier struct {
 	order    []*verified            // the same, sorted by path
 	programs map[*verified]Strategy // the ELF files of programs
 	loaded   map[*verified]bool     // what programs load at start
+	opened   map[*verified]bool     // libraries that they may open later, and what those load
 	demands  []Demand               // of a C library that a target has
 	planned  *Port                  // the known target that the manifest says the bundle is for
 	unread   bool                   // the archive could not be read to its end

@@ -145,12 +145,33 @@ func (a *app) printVerification(name string, v *bundle.Verification, r *trial.Re
 	if len(v.Fits) > 0 {
 		fprintf(a.Stdout, "%s: uses the target's own C library, and no target is named: from %s on\n", name, v.Fits[0])
 	}
+	if at := v.Manifest.Prefix; at != "" {
+		fprintf(a.Stdout, "%s: runs at %s and nowhere else\n", name, at)
+	}
+	if v.Naming > 0 {
+		fprintf(a.Stdout, "%s: %s still %s the store, %s\n", name, count(v.Naming, "file", "files"), oneOrMore(v.Naming, "names", "name"), looking(v.Looking))
+	}
 	if r != nil {
 		fprintf(a.Stdout, "%s: %s %s\n", name, r.Program, r.String())
 	}
 	for _, f := range v.Accepted {
 		fprintf(a.Stdout, "allowed: %s: %s\n", f.Name, f.What)
 	}
+}
+
+// looking says how many files may look for what they name in the store.
+func looking(n int) string {
+	if n == 0 {
+		return "and nothing looks there"
+	}
+	return fmt.Sprintf("and %s may look there", oneOrMore(n, "one", fmt.Sprint(n)))
+}
+
+func oneOrMore(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
 }
 
 func count(n int, one, many string) string {
@@ -178,6 +199,8 @@ func verificationJSON(name string, v *bundle.Verification, r *trial.Result) any 
 		Objects    int   `json:"objects"`
 		Needs      int   `json:"needs"`
 		References int   `json:"references"`
+		Naming     int   `json:"namesStore"`    // files in which paths of the store still stand
+		Looking    int   `json:"looksForStore"` // those that may look for what is named there
 	}
 	return struct {
 		Bundle   string        `json:"bundle"`
@@ -186,5 +209,5 @@ func verificationJSON(name string, v *bundle.Verification, r *trial.Result) any 
 		Fits     []string      `json:"fits"` // the oldest known target that has all that is asked of it
 		Checked  checked       `json:"checked"`
 		Run      *run          `json:"run,omitempty"`
-	}{name, findingList(v.Findings), findingList(v.Accepted), append([]string{}, v.Fits...), checked{v.Entries, v.Bytes, v.Programs, v.Objects, v.Needs, v.References}, ran}
+	}{name, findingList(v.Findings), findingList(v.Accepted), append([]string{}, v.Fits...), checked{v.Entries, v.Bytes, v.Programs, v.Objects, v.Needs, v.References, v.Naming, v.Looking}, ran}
 }
