@@ -15,12 +15,9 @@ func (p *places) putItems(items []*closure.Item) error {
 		if item.Dest == "" {
 			continue
 		}
-		dest := strings.TrimSuffix(item.Dest, "/")
-		if why := badDest(dest); why != "" {
-			return &OptionError{"include", item.Path + ":" + item.Dest, why}
-		}
-		if p.clashes(dest) {
-			return &OptionError{"include", item.Path + ":" + item.Dest, "something else is there already"}
+		dest, err := p.dest(item)
+		if err != nil {
+			return err
 		}
 		p.putItem(item, dest)
 	}
@@ -30,6 +27,19 @@ func (p *places) putItems(items []*closure.Item) error {
 		}
 	}
 	return nil
+}
+
+// dest is where somebody wants an item.
+func (p *places) dest(item *closure.Item) (string, error) {
+	dest := strings.TrimSuffix(item.Dest, "/")
+	why := badDest(dest)
+	if why == "" && p.clashes(dest) {
+		why = "something else is there already"
+	}
+	if why != "" {
+		return "", &OptionError{"include", item.Path + ":" + item.Dest, why}
+	}
+	return dest, nil
 }
 
 // putItem gives an item a place, by both its names.
@@ -47,6 +57,8 @@ func badDest(dest string) string {
 		return "the destination must be a path inside the bundle, without .. in it"
 	case top == "bin" || top == libDir || top == "libexec":
 		return "bin, lib and libexec are for programs and the libraries that they need"
+	case top == storeFolder:
+		return "store is for what has no other place"
 	}
 	return ""
 }

@@ -329,12 +329,18 @@ func (k *packer) record(i int) ManifestEntry {
 	return r
 }
 
+// errManyEntries: nobody could read the bundle's manifest.
+var errManyEntries = errors.New("the bundle would have more entries, and paths of the store in them, than a manifest holds (262144): take less along")
+
 // writeManifest writes the manifest as the last file.
 func (k *packer) writeManifest() error {
 	m := newManifest(k.plan, k.records, k.residues.sorted(), k.opts.Tool)
 	data, err := m.encode()
 	if err != nil {
 		return err
+	}
+	if len(data) > manifestMaxSize || listElements(data) > manifestMaxElements {
+		return errManyEntries
 	}
 	if err := k.sink.lastFile(); err != nil {
 		return err

@@ -13,20 +13,34 @@ import (
 // that name the bundle.
 type places struct {
 	storeDir string
-	at       map[string]string // relative to the bundle's folder, by absolute path; what is below a folder is below its place
-	taken    map[string]bool   // the places of at
-	items    map[string]string // of items
-	scripts  map[string]string // of the scripts by which programs start, for their interpreters
+	at       map[string]string            // relative to the bundle's folder, by absolute path; what is below a folder is below its place
+	taken    map[string]bool              // the places of at
+	above    map[string]bool              // the folders that those stand in
+	items    map[string]string            // of items
+	labels   map[string]closure.StorePath // of folders in store/, whose they are
+	scripts  map[string]string            // of the scripts by which programs start, for their interpreters
 }
 
 func newPlaces(storeDir string) *places {
-	return &places{storeDir: storeDir, at: map[string]string{}, taken: map[string]bool{}, items: map[string]string{}, scripts: map[string]string{}}
+	return &places{
+		storeDir: storeDir, at: map[string]string{}, taken: map[string]bool{}, above: map[string]bool{},
+		items: map[string]string{}, labels: map[string]closure.StorePath{}, scripts: map[string]string{},
+	}
 }
 
 // put gives a path a place; the first one stays.
 func (p *places) put(original, place string) {
 	if _, ok := p.at[original]; !ok {
-		p.at[original], p.taken[place] = place, true
+		p.at[original] = place
+		p.take(place)
+	}
+}
+
+// take notes that something is at a place.
+func (p *places) take(place string) {
+	p.taken[place] = true
+	for dir := path.Dir(place); dir != "." && !p.above[dir]; dir = path.Dir(dir) {
+		p.above[dir] = true
 	}
 }
 
@@ -47,28 +61,34 @@ func (p *places) find(original string) (string, bool) {
 // by its name; all else, and what finds its place taken, goes to a folder for its store path.
 func (p *places) forItem(original string) string {
 	sp, rest, ok := closure.ParseStorePath(p.storeDir, original)
-	place := path.Join("store", "root", original) // from outside the store
+	place := path.Join(storeFolder, "root", original) // from outside the store
 	if ok {
-		place = path.Join("store", sp.Digest[:8]+"-"+sp.Name, rest)
+		place = path.Join(storeFolder, p.label(sp), rest)
 	}
-	wish := ""
-	if strings.HasPrefix(rest, "/share/") {
-		wish = rest[1:]
+	if wish := strings.TrimPrefix(rest, "/"); strings.HasPrefix(wish, "share/") && !p.clashes(wish) {
+		return wish
 	}
-	if wish == "" || p.clashes(wish) {
-		return place
+	return place
+}
+
+// label is the folder of a store path: its short name, unless that is another's, whose digest begins alike.
+func (p *places) label(sp closure.StorePath) string {
+	for label := sp.Short(); ; label += "+" {
+		if have, ok := p.labels[label]; !ok || have == sp {
+			p.labels[label] = sp
+			return label
+		}
 	}
-	return wish
 }
 
 // clashes reports whether a place is taken, lies in one that is, or holds one.
 func (p *places) clashes(place string) bool {
-	for have := range p.taken {
-		if have == place || strings.HasPrefix(have, place+"/") || strings.HasPrefix(place, have+"/") {
+	for at := place; at != "."; at = path.Dir(at) {
+		if p.taken[at] {
 			return true
 		}
 	}
-	return strings.HasPrefix(place+"/", path.Dir(manifestFile)+"/")
+	return p.above[place] || strings.HasPrefix(place+"/", path.Dir(manifestFile)+"/")
 }
 
 // putStarts gives programs the places of their entries, and the scripts by which they start places from which
@@ -88,7 +108,8 @@ func (p *places) putStarts(starts []*start) {
 		}
 	}
 	for _, s := range starts {
-		p.at[s.asked], p.taken[s.entry] = s.entry, true
+		p.at[s.asked] = s.entry
+		p.take(s.entry)
 	}
 }
 

@@ -35,7 +35,7 @@ type Plan struct {
 	layout  *layout
 	places  *places
 	packed  map[string]string // where programs and libraries are, by their paths
-	paths   map[string]bool   // of a prefix: the entries so far
+	kept    map[string]kept   // of a prefix: the entries so far
 	warned  []closure.Finding // of Warnings, what the closure has
 }
 

@@ -2,9 +2,7 @@ package bundle
 
 import (
 	"fmt"
-	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
@@ -91,10 +89,8 @@ func (p *Plan) planPrefix(opts Options) error {
 	if opts.Interp != "" && opts.Interp != Auto {
 		return &OptionError{"prefix", opts.Prefix, "programs find their loader below it: leave out --interp"}
 	}
-	if opts.Target != nil {
-		if err := p.judgePrefixTarget(opts); err != nil {
-			return err
-		}
+	if err := p.judgePrefixTarget(opts); err != nil {
+		return err
 	}
 	if p.Name == "" {
 		p.Name = path.Base(p.prefix.dir)
@@ -103,12 +99,13 @@ func (p *Plan) planPrefix(opts Options) error {
 		return &OptionError{"name", p.Name, "with --prefix " + p.prefix.dir + " the folder is called " + path.Base(p.prefix.dir)}
 	}
 	p.Prefix = p.prefix.dir
-	p.paths = map[string]bool{}
-	for _, step := range []func() error{p.checkDigests, p.addKept, p.addKeptLinks, p.addKeptPrograms} {
+	p.kept = map[string]kept{}
+	for _, step := range []func() error{p.checkDigests, p.addKept, p.addKeptLinks, p.addKeptPrograms, p.addWanted} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
+	p.dropDangling()
 	p.replaceAll()
 	p.sortEntries()
 	if err := p.noteCompressed(); err != nil {
@@ -119,161 +116,15 @@ func (p *Plan) planPrefix(opts Options) error {
 
 // judgePrefixTarget tells what a target cannot run; its C library is not used.
 func (p *Plan) judgePrefixTarget(opts Options) error {
-	starts, err := newStarts(p.closure, newPlaces(p.closure.StoreDir))
-	if err != nil {
-		return err
+	var starts []*start
+	for _, m := range p.closure.LinkMaps {
+		starts = append(starts, &start{linkMap: m, asked: m.Asked, entry: programEntry(p.closure.StoreDir, m)})
 	}
 	v, err := newVerdict(starts, opts)
 	if err != nil {
 		return err
 	}
 	return p.judgeTarget(v, starts, opts)
-}
-
-// checkDigests refuses store paths that a shortened digest does not tell apart.
-func (p *Plan) checkDigests() error {
-	seen := map[string]closure.StorePath{}
-	for i := range p.closure.Mentions {
-		sp, _, ok := closure.ParseStorePath(p.closure.StoreDir, p.closure.Mentions[i].Path)
-		if !ok {
-			continue
-		}
-		key := sp.Digest[:p.prefix.digits] + "-" + sp.Name
-		if have, ok := seen[key]; ok && have != sp {
-			return &OptionError{"prefix", p.prefix.dir,
-				fmt.Sprintf("%s and %s would become one path: take a shorter prefix", have, sp)}
-		}
-		seen[key] = sp
-	}
-	return nil
-}
-
-// keep adds an entry for a path of the store, once.
-func (p *Plan) keep(original string, e Entry) error {
-	place, ok := p.prefix.place(original)
-	if !ok {
-		return &closure.ProgramError{Path: original, Why: "is outside the store, and with --prefix everything comes from there",
-			What: "let Nix set the loader and run paths of its programs, or leave out --prefix"}
-	}
-	if !p.paths[place] {
-		p.paths[place] = true
-		e.Path = place
-		p.add(e)
-	}
-	return nil
-}
-
-// addKept adds the objects of the closure, the wrappers of programs, and items.
-func (p *Plan) addKept() error {
-	for _, item := range p.closure.Items {
-		for i := range item.Entries {
-			if err := p.keepItemEntry(item, &item.Entries[i]); err != nil {
-				return err
-			}
-		}
-	}
-	for _, o := range p.closure.Objects {
-		if err := p.keep(o.Path, Entry{Mode: p.mode(o), Object: o}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (p *Plan) keepItemEntry(item *closure.Item, e *closure.ItemEntry) error {
-	original := path.Join(item.Target, e.Name)
-	switch {
-	case e.Mode.IsDir():
-		return p.keep(original, Entry{Mode: fs.ModeDir | 0o755})
-	case e.Mode.IsRegular():
-		return p.keep(original, Entry{Mode: p.mode(e.Object), Object: e.Object})
-	}
-	return p.keepLink(original, e.Target)
-}
-
-// keepLink adds a link at a path of the store to where another one is in the bundle.
-func (p *Plan) keepLink(original, target string) error {
-	from, _ := p.prefix.place(original)
-	to, ok := p.prefix.place(target)
-	if !ok {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("%s: left out: the link leads to %s, which is not in the bundle", original, orNowhere(target)))
-		return nil
-	}
-	return p.keep(original, Entry{Mode: fs.ModeSymlink | 0o777, Link: relative(path.Dir(from), to)})
-}
-
-// addKeptLinks adds the names by which files are asked for, where those are links: what needs were answered by,
-// what was opened, what wrappers start, and what was taken along.
-func (p *Plan) addKeptLinks() error {
-	names := map[string]string{}
-	for _, m := range slices.Concat(p.closure.LinkMaps, p.closure.Libraries) {
-		for _, n := range m.Needs {
-			if n.To != nil && n.Path != "" {
-				names[n.Path] = n.To.Object.Path
-			}
-		}
-		for _, o := range m.Opened {
-			if n := o.Need; n.To != nil && n.Path != "" {
-				names[n.Path] = n.To.Object.Path
-			}
-		}
-		if m.Interp != nil {
-			names[m.Interp.Path] = m.Interp.Object.Path
-		}
-		if m.Launch != nil {
-			names[m.Launch.Program] = m.Program().Object.Path
-		}
-	}
-	for _, item := range p.closure.Items {
-		names[item.Path] = item.Target
-	}
-	for _, name := range sortedKeys(names) {
-		if path.Clean(name) != names[name] && !p.leadsThere(path.Clean(name)) {
-			if err := p.keepLink(path.Clean(name), names[name]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// leadsThere reports whether a path is there by a link above it.
-func (p *Plan) leadsThere(original string) bool {
-	place, _ := p.prefix.place(original)
-	for dir := path.Dir(place); dir != "."; dir = path.Dir(dir) {
-		if p.paths[dir] {
-			e := p.entry(dir)
-			return e != nil && e.Link != ""
-		}
-	}
-	return false
-}
-
-// addKeptPrograms adds what the user starts: a link in bin/ to the program or its wrapper in the store.
-func (p *Plan) addKeptPrograms() error {
-	for _, m := range p.closure.LinkMaps {
-		o := m.Program().Object
-		elf, _ := p.prefix.place(o.Path)
-		if m.Helper {
-			continue
-		}
-		entry := programEntry(p.closure.StoreDir, m)
-		asked, ok := p.prefix.place(m.Asked)
-		if !ok {
-			asked = elf
-		}
-		if p.paths[entry] {
-			return &CollisionError{Path: entry, Sources: []string{m.Asked, "another program"}}
-		}
-		p.paths[entry] = true
-		p.add(Entry{Path: entry, Mode: fs.ModeSymlink | 0o777, Link: relative(path.Dir(entry), asked)})
-		strategy, reason := StrategyPath, "everything keeps its place in the store, which is below "+p.prefix.dir
-		if o.Info.LoaderPath() == "" {
-			strategy = StrategyNone
-		}
-		p.Programs = append(p.Programs, Program{Entry: p.in(entry), ELF: p.in(elf), Source: m.Asked, Strategy: strategy, Reason: reason})
-	}
-	return nil
 }
 
 // compressed are the first bytes of formats whose contents nobody looks into, and what they are.

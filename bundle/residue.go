@@ -58,13 +58,14 @@ func (e *StrictError) Hint() string {
 type residues struct {
 	known map[residueKey]*closure.Mention
 	list  []Residue
+	of    map[string][2]int // the part of list that is an entry's
 }
 
 // residueKey is a path in a source file; it keeps its text, and seldom its place, whatever is edited.
 type residueKey struct{ source, text string }
 
 func newResidues(mentions []closure.Mention) *residues {
-	r := &residues{known: map[residueKey]*closure.Mention{}}
+	r := &residues{known: map[residueKey]*closure.Mention{}, of: map[string][2]int{}}
 	for i := range mentions {
 		m := &mentions[i]
 		if k := (residueKey{m.Holder, m.Text}); r.known[k] == nil || r.known[k].Use != "" {
@@ -76,7 +77,8 @@ func newResidues(mentions []closure.Mention) *residues {
 
 // add notes what a scan has found in an entry that was made of source, "" for a generated one.
 func (r *residues) add(entry, source string, found []closure.Found) {
-	at := map[string]int{}
+	at, first := map[string]int{}, len(r.list)
+	defer func() { r.of[entry] = [2]int{first, len(r.list)} }()
 	for _, f := range found {
 		item := Residue{Entry: entry, Path: f.Text, Kind: closure.MentionAbsent, Off: f.Off}
 		if m := r.known[residueKey{source, f.Text}]; m != nil {
@@ -96,11 +98,10 @@ func (r *residues) add(entry, source string, found []closure.Found) {
 
 // repeat notes the same for an entry that is a hard link to an earlier one.
 func (r *residues) repeat(entry, first string) {
-	for _, item := range slices.Clone(r.list) {
-		if item.Entry == first {
-			item.Entry = entry
-			r.list = append(r.list, item)
-		}
+	part := r.of[first]
+	for _, item := range r.list[part[0]:part[1]] {
+		item.Entry = entry
+		r.list = append(r.list, item)
 	}
 }
 

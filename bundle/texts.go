@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"path"
 	"slices"
@@ -54,8 +55,10 @@ func (o *replaced) check() error {
 // of who calls it, which is bin/ or lib/ as that of the object is. musl knows no tokens there; a name without a
 // path is searched.
 func (p *Plan) replaceOpened() {
-	at := p.layout.files()
-	done := map[Text]bool{}
+	at, entries := p.layout.files(), map[string]*Entry{}
+	for i := range p.Entries {
+		entries[p.Entries[i].Path] = &p.Entries[i]
+	}
 	for _, m := range p.closure.LinkMaps {
 		musl := m.Loader.Kind == closure.LoaderMusl
 		for i := range m.Wishes {
@@ -64,15 +67,9 @@ func (p *Plan) replaceOpened() {
 			if !byText || w.Object == nil || !strings.Contains(w.Name, "/") || strings.HasPrefix(w.Name, "/") != (w.Source == closure.WishMention) {
 				continue
 			}
-			holder, target := at[w.Holder.Object.Path], at[w.Object.Path]
-			if holder == "" || target == "" {
-				continue
-			}
-			to, ok := openedText(holder, target, len(w.Name), musl)
-			if key := (Text{w.Off, w.Holder.Object.Path, to}); ok && to != w.Name && !done[key] {
-				done[key] = true
-				e := p.entry(holder)
-				e.Texts = append(e.Texts, Text{Off: w.Off, From: w.Name, To: to})
+			opener, target := at[w.By.Object.Path], at[w.Object.Path]
+			if e := entries[p.in(at[w.Holder.Object.Path])]; opener != "" && target != "" && e != nil && e.Object != nil && (w.Ends || !musl) {
+				p.replaceText(e, w, opener, target, musl)
 			}
 		}
 	}
@@ -81,13 +78,32 @@ func (p *Plan) replaceOpened() {
 	}
 }
 
-// openedText is what a program at holder opens a library at target by, in exactly that many bytes.
-func openedText(holder, target string, length int, musl bool) (string, bool) {
+// replaceText replaces the text of a wish, unless another one stands in it: compilers let two strings share an end.
+func (p *Plan) replaceText(e *Entry, w *closure.Wish, opener, target string, musl bool) {
+	to, ok := openedText(opener, target, len(w.Name), musl)
+	t := Text{Off: w.Off, From: w.Name, To: to}
+	if !ok || to == w.Name || slices.Contains(e.Texts, t) {
+		return
+	}
+	if slices.ContainsFunc(e.Texts, t.meets) {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%s: %s stays as it is: another text that is replaced stands in it", e.Object.Path, w.Name))
+		return
+	}
+	e.Texts = append(e.Texts, t)
+}
+
+// meets reports whether two texts have a byte in common.
+func (t Text) meets(o Text) bool {
+	return t.Off < o.Off+int64(len(o.From)) && o.Off < t.Off+int64(len(t.From))
+}
+
+// openedText is what an object at opener opens a library at target by, in exactly that many bytes.
+func openedText(opener, target string, length int, musl bool) (string, bool) {
 	if musl {
 		name := path.Base(target)
 		return name + strings.Repeat("\x00", max(0, length-len(name))), len(name) <= length
 	}
-	from := path.Dir(holder)
+	from := path.Dir(opener)
 	if from == libDir {
 		from = "bin" // so that it is the same from everywhere in lib/ and bin/
 	}
@@ -97,14 +113,4 @@ func openedText(holder, target string, length int, musl bool) (string, bool) {
 		return "", false
 	}
 	return dir + strings.Repeat("/", 1+fill) + path.Base(target), true
-}
-
-// entry is the entry of that place; nil where there is none.
-func (p *Plan) entry(place string) *Entry {
-	for i := range p.Entries {
-		if p.Entries[i].Path == p.in(place) {
-			return &p.Entries[i]
-		}
-	}
-	return nil
 }

@@ -18,7 +18,7 @@ type Closure struct {
 	// Options.Libraries, as a process would have it that opens the library and nothing else.
 	Libraries []*LinkMap
 
-	Items    []*Item   // files and folders that are taken along, sorted by path; none lies in another
+	Items    []*Item   // files and folders that are taken along, sorted by path; none lies in another, but one that has a place of its own
 	Mentions []Mention // of the store in Objects and Items, file by file and by offset
 	asides   []Finding // what Gather has found
 }

@@ -22,9 +22,20 @@ func (g *gatherer) include(include Include) error {
 		if item.Dest = include.Dest; include.Dest != "" && len(items) > 1 {
 			item.Dest = path.Join(include.Dest, path.Base(item.Path))
 		}
+		if have := g.items[item.Path]; have != nil && have.Dest != item.Dest {
+			return &ItemError{Path: item.Path, Why: fmt.Sprintf("is wanted at %s and at %s", orAnywhere(have.Dest), orAnywhere(item.Dest)),
+				What: "name it once"}
+		}
 		g.addItem(item)
 	}
 	return nil
+}
+
+func orAnywhere(dest string) string {
+	if dest == "" {
+		return "any place"
+	}
+	return dest
 }
 
 // setups takes along what is named by what wrappers set up.
@@ -110,7 +121,7 @@ func (g *gatherer) take(at string) {
 
 // has reports whether a path is an item or lies in one.
 func (g *gatherer) has(at string) bool {
-	for ; at != "/"; at = path.Dir(at) {
+	for ; at != "/" && at != "."; at = path.Dir(at) {
 		if g.items[at] != nil {
 			return true
 		}
@@ -118,13 +129,13 @@ func (g *gatherer) has(at string) bool {
 	return false
 }
 
-// addItem adds an item, in the place of those that lie in it.
+// addItem adds an item, in the place of those that lie in it, but for what somebody wants in a place of its own.
 func (g *gatherer) addItem(item *Item) {
-	if g.has(item.Path) {
+	if g.items[item.Path] != nil || item.Dest == "" && g.has(item.Path) {
 		return
 	}
-	for at := range g.items {
-		if strings.HasPrefix(at, item.Path+"/") {
+	for at, have := range g.items {
+		if strings.HasPrefix(at, item.Path+"/") && have.Dest == "" {
 			delete(g.items, at)
 		}
 	}

@@ -52,10 +52,10 @@ func (s *Seeker) Mentioned(m *LinkMap, mentions []Mention) []Wish {
 	var wishes []Wish
 	for _, l := range m.everything() {
 		for _, at := range mentions {
-			if at.Kind != MentionLibrary || at.Holder != l.Object.Path || isNeeded(l, at.Path) {
+			if at.Kind != MentionLibrary || at.Use != elfpatch.UseNone || at.Holder != l.Object.Path || isNeeded(l, at.Path) {
 				continue
 			}
-			w := Wish{By: l, Holder: l, Names: []string{at.Path}, Source: WishMention, Priority: PriorityRecommended, Off: at.Off}
+			w := Wish{By: l, Holder: l, Names: []string{at.Path}, Source: WishMention, Priority: PriorityRecommended, Off: at.Off, Ends: at.Whole && at.Text == at.Path}
 			if w.resolve(m); !w.There {
 				wishes = append(wishes, w)
 			}
@@ -165,7 +165,7 @@ func (of *opens) textWishes(m *LinkMap, l *Loaded) []Wish {
 func textWish(m *LinkMap, l *Loaded, t libText, callers []*Loaded) []Wish {
 	var found []Wish
 	for _, by := range callers {
-		w := Wish{By: by, Holder: l, Names: []string{t.text}, Source: WishText, Priority: PriorityRecommended, Off: t.off}
+		w := Wish{By: by, Holder: l, Names: []string{t.text}, Source: WishText, Priority: PriorityRecommended, Off: t.off, Ends: true}
 		w.resolve(m)
 		switch {
 		case w.There:

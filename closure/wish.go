@@ -16,6 +16,7 @@ type Wish struct {
 	What     string   // the same in a sentence, or of a rule what the plugins are
 	Rule     string   // the name of the rule
 	Off      int64    // of a text: where it stands in Holder, bytes
+	Ends     bool     // of a text: a NUL stands behind it
 
 	Name   string  // the one of Names that something answers; "" where nothing does
 	Object *Object // the answer; nil where there is none

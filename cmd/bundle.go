@@ -116,6 +116,9 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 		return err
 	}
 	if flags.plan.Prefix != "" {
+		if len(flags.follow.env) > 0 {
+			return usageError{errors.New("--env: with --prefix programs start as they are, without a launcher: set the variable where they are started")}
+		}
 		follow.Data, follow.Wrappers = true, true
 	}
 	plan, err := a.plan(args, follow, flags.plan)
