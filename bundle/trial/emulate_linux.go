@@ -56,7 +56,7 @@ func (j *job) emulate(qemus []opened, r *root, within string) error {
 	if _, err := io.Copy(to, qemus[0].file); err != nil {
 		return err
 	}
-	r.emulator = filepath.Join("/", r.bundle, name)
+	r.emulator = filepath.Join("/", strings.TrimPrefix(within, r.dir), name)
 	return to.Close()
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"syscall"
 
@@ -15,7 +16,7 @@ import (
 // root is where the program runs.
 type root struct {
 	dir      string // the folder, as seen before chroot
-	bundle   string // the folder that the bundle is in, as seen inside: "" or "tmp"
+	bundle   string // the folder that the bundle is in, as seen inside: "", "tmp", or that of its prefix
 	emulator string // qemu's path inside, where a program must be started with it; "" where the kernel does
 }
 
@@ -52,7 +53,13 @@ func (j *job) makeRoot(archive *bundle.Archive) (*root, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := j.unpack(archive, within); err != nil {
+	if j.Prefix != "" {
+		r.bundle = path.Dir(j.Prefix)
+		err = j.unpackAtPrefix(archive, r.dir, target != nil)
+	} else {
+		err = j.unpack(archive, within)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := devices(r.dir); err != nil {

@@ -26,12 +26,9 @@ func Run(ctx context.Context, name string, v *bundle.Verification, o Options) (*
 	if err != nil {
 		return nil, err
 	}
-	j := &job{Program: p.Entry, Args: o.Args, PageSize: o.PageSize, Launcher: p.Strategy == bundle.StrategyWrapper || p.Setup != nil}
-	if at := v.Manifest.Prefix; at != "" {
-		return nil, &Error{What: "the bundle is for " + at, Do: "unpack it there, and run it there"}
-	}
+	j := &job{Program: p.Entry, Args: o.Args, PageSize: o.PageSize, Prefix: v.Manifest.Prefix, Launcher: launched(v.Manifest, p)}
 	if o.Root == "" {
-		err = needsRoot(p)
+		err = needsRoot(v.Manifest, p)
 	} else {
 		j.Root, err = filepath.Abs(o.Root)
 	}

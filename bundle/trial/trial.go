@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"time"
 
 	"github.com/nixbundle/nixbundle/bundle"
@@ -75,7 +76,8 @@ type job struct {
 	Program  string
 	Args     []string
 	Root     string
-	Launcher bool       // the program is started by one in sh
+	Prefix   string     // where the bundle must be; "" where it may be anywhere
+	Launcher bool       // the program is started by another, such as a launcher in sh
 	Emulator *emulator  // nil where the machine runs it itself
 	Others   []emulator // for other programs of the root
 	PageSize int
@@ -107,15 +109,35 @@ func choose(m *bundle.Manifest, name string) (*bundle.ManifestProgram, error) {
 	return nil, e
 }
 
+// launched reports whether a program is started by another: by a launcher in sh, or at its prefix by a wrapper of
+// the store.
+func launched(m *bundle.Manifest, p *bundle.ManifestProgram) bool {
+	if m.Prefix == "" {
+		return p.Strategy == bundle.StrategyWrapper || p.Setup != nil
+	}
+	links := map[string]string{}
+	for i := range m.Entries {
+		links[m.Entries[i].Path] = m.Entries[i].Link
+	}
+	at := p.Entry
+	for range 40 { // Linux fs/namei.c: MAXSYMLINKS
+		if links[at] == "" {
+			break
+		}
+		at = path.Join(path.Dir(at), links[at])
+	}
+	return at != p.ELF
+}
+
 // needsRoot says why a program cannot run in an empty root; nil where it can.
-func needsRoot(p *bundle.ManifestProgram) error {
+func needsRoot(m *bundle.Manifest, p *bundle.ManifestProgram) error {
 	const do = "name a root that has it: --target-root DIR"
 	switch {
 	case p.Strategy == bundle.StrategyWrapper, p.Setup != nil:
 		return &Error{What: p.Entry + " is started by a launcher in sh, and an empty root has no /bin/sh", Do: do}
 	case p.Strategy == bundle.StrategySystem:
 		return &Error{What: p.Entry + " uses the target's own C library, and an empty root has none", Do: do}
-	case p.Strategy == bundle.StrategyPath:
+	case p.Strategy == bundle.StrategyPath && m.Prefix == "":
 		return &Error{What: p.Entry + " asks for its loader at a fixed path, which an empty root does not have",
 			Do: "unpack it where it belongs, and run it there"}
 	}
