@@ -39,6 +39,8 @@ func TestPlaces(t *testing.T) {
 		assert.True(t, ok, original)
 		assert.Equal(t, want, got)
 	}
+	twin := strings.Replace(toolPath, "is77hbqm", "00000000", 1)
+	assert.Equal(t, "store/ylv4yrq0-tool-2+/etc/x", p.forItem(twin+"/etc/x"), "digests that begin alike")
 	_, ok := p.find(modelPath + "/lib")
 	assert.False(t, ok)
 
@@ -81,6 +83,10 @@ func TestPrefixTexts(t *testing.T) {
 		{Path: modelPath}, {Path: "/nix/store/7fm6" + strings.Repeat("0", 28) + "-model-1.0"},
 	}}}
 	require.ErrorContains(t, short.checkDigests(), "would become one path")
+	short.closure = &closure.Closure{StoreDir: "/nix/store", Objects: []*closure.Object{{Path: modelPath + "/lib/a.so"}}, Items: []*closure.Item{
+		{Path: "/nix/store/7fm6" + strings.Repeat("0", 28) + "-model-1.0/lib"},
+	}}
+	require.ErrorContains(t, short.checkDigests(), "would become one path", "files without a mention meet, too")
 }
 
 // TestOpenedText: what dlopen is given has as many bytes as before, and leads there from bin/ and from lib/.
@@ -107,4 +113,33 @@ func TestLauncherSetup(t *testing.T) {
 	assert.Contains(t, text, `A="$nixbundle_root"'it'\''s $(id)'`)
 	assert.Contains(t, text, "\nexec \"$nixbundle_root\"'libexec/a' \"$@\"\n")
 	assert.NotContains(t, text, "ARGV0", "argv[0] is the program's path")
+}
+
+// TestMeetingTexts: of two texts that share bytes one stays as it is, and is told.
+func TestMeetingTexts(t *testing.T) {
+	p, e := &Plan{}, &Entry{Object: &closure.Object{Path: "/x"}}
+	const at = "/nix/store/7fm66599n61nhkrb68cmphpfgji11xdh-x/lib/p.so"
+	for _, off := range []int64{100, 100, 100 + int64(len(at)) - 1, 100 + int64(len(at)), 100 - int64(len(at))} {
+		p.replaceText(e, &closure.Wish{Name: at, Off: off}, "bin/host", "lib/p.so", false)
+	}
+	assert.Len(t, e.Texts, 3)
+	assert.Len(t, p.Warnings, 1)
+}
+
+// TestRecord: a manifest's residue must stand where it says, as often as it says, and cover all that is there.
+func TestRecord(t *testing.T) {
+	found := []closure.Found{{Off: 5, Text: modelPath + "/a b"}, {Off: 90, Text: modelPath + "/a"}, {Off: 200, Text: toolPath}}
+	good := []*Residue{{Path: modelPath + "/a", Off: 5, Count: 2}, {Path: toolPath, Off: 200, Count: 1}}
+	assert.Empty(t, newRecord(good).disagrees(found))
+	assert.Empty(t, newRecord(nil).disagrees(nil))
+	for why, list := range map[string][]*Residue{
+		"names " + toolPath + ", and":                 {good[0]},
+		"at 3 places":                                 {{Path: modelPath + "/a", Off: 5, Count: 1}, good[1]},
+		"does not have \"\" at 5":                     {good[0], good[1], {Path: "", Off: 5, Count: 1}},
+		"does not have \"/nix/store/\" at 5":          {{Path: "/nix/store/", Off: 5, Count: 3}},
+		"does not have \"" + modelPath + "/a\" at 6":  {{Path: modelPath + "/a", Off: 6, Count: 2}, good[1]},
+		"does not have \"" + toolPath + "/x\" at 200": {good[0], {Path: toolPath + "/x", Off: 200, Count: 1}, good[1]},
+	} {
+		assert.Contains(t, newRecord(list).disagrees(found), why)
+	}
 }
