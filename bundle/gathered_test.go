@@ -26,16 +26,18 @@ func wrappedRoot(t *testing.T, more map[string]elftest.File) fs.FS {
 	files := map[string]elftest.File{
 		"app-1/bin/app": elftest.Script("#!" + elftest.StorePath("bash-5") + "/bin/bash -e\nexport MODEL='" + model + "/share/model/a.bin'\n" +
 			"export PATH='" + tool + "/bin'\nexport LD_LIBRARY_PATH='" + plug + "/lib'\nexec -a \"$0\" \"" + elftest.StorePath("app-1") + "/bin/.app-wrapped\"  \"$@\" \n"),
-		"app-1/bin/.app-wrapped":    inner,
-		"app-1/bin/alias":           elftest.Link("app"),
-		"net-1/lib/libnet.so":       lib("libnet.so"),
-		"bash-5/bin/bash":           runPath(program()),
-		"tool-2/bin/helper":         runPath(program("libnet.so"), "net-1"),
-		"model-1/share/model/a.bin": elftest.Data("weights of " + elftest.StorePath("net-1") + "/lib/libnet.so\n"),
-		"model-1/share/model/b.bin": elftest.Link("a.bin"),
-		"docs-1/share/model/a.bin":  elftest.Data("others\n"),
-		"plug-3/lib/opened.so":      runPath(lib("opened.so", "libnet.so"), "net-1"),
-		"plug-3/lib/spare.so":       runPath(lib("spare.so.1", "libnet.so"), "net-1"),
+		"app-1/bin/.app-wrapped":     inner,
+		"app-1/bin/alias":            elftest.Link("app"),
+		"net-1/lib/libnet.so":        lib("libnet.so"),
+		glibcName + "/lib/libm.so.6": elftest.Image{Soname: "libm.so.6", Needed: []string{"libc.so.6"}},
+		"bash-5/bin/sh":              elftest.Link("bash"),
+		"bash-5/bin/bash":            runPath(program()),
+		"tool-2/bin/helper":          runPath(program("libnet.so"), "net-1"),
+		"model-1/share/model/a.bin":  elftest.Data("weights of " + elftest.StorePath("net-1") + "/lib/libnet.so\n"),
+		"model-1/share/model/b.bin":  elftest.Link("a.bin"),
+		"docs-1/share/model/a.bin":   elftest.Data("others\n"),
+		"plug-3/lib/opened.so":       runPath(lib("opened.so", "libnet.so"), "net-1"),
+		"plug-3/lib/spare.so":        runPath(lib("spare.so.1", "libnet.so", "libm.so.6"), "net-1"),
 	}
 	for at, f := range more {
 		files[at] = f
@@ -171,9 +173,9 @@ func TestIncluded(t *testing.T) {
 // TestPrefixed: a prefix keeps every path, by which programs are asked for too.
 func TestPrefixed(t *testing.T) {
 	root := wrappedRoot(t, nil)
-	p, err := gathered(t, root, closure.Follow{}, bundle.Options{Prefix: "/opt/app"}, "app-1/bin/app", "app-1/bin/app", "app-1/bin/alias")
+	p, err := gathered(t, root, closure.Follow{}, bundle.Options{Prefix: "/opt/app"}, "app-1/bin/app", "app-1/bin/app", "app-1/bin/alias", "bash-5/bin/sh")
 	require.NoError(t, err)
-	require.Len(t, p.Programs, 2)
+	require.Len(t, p.Programs, 3)
 	have := layoutOf(p)
 	short := filepath.Base(elftest.StorePath("app-1"))[:28] + "-app-1"
 	assert.Equal(t, "../store/"+short+"/bin/app", have["bin/app"])

@@ -3,6 +3,7 @@ package bundle_test
 import (
 	"archive/tar"
 	"bytes"
+	"path"
 	"strings"
 	"testing"
 
@@ -98,8 +99,12 @@ var ofPrefix = []spoil{
 	{"needed_of_machine", func(s *spoiled) {
 		s.edit("bin/.app-wrapped", elfpatch.Edit{AddNeeded: []string{"/lib/libz.so.1"}})
 	}, bundle.KindLeaves, "/lib/libz.so.1"},
+	{"plugin_leads_out", func(s *spoiled) { s.edit("spare.so", elfpatch.Edit{RunPath: "/opt/app2/lib:" + libOf(s, "libnet.so")}) }, bundle.KindLeaves, "spare.so leads to /opt/app2/lib"},
 	{"store_in_script", func(s *spoiled) { wrapperText(s, "exec", "# "+elftest.StorePath("x-1")+"\nexec") }, bundle.KindManifest, "the manifest does not record it"},
 }
+
+// libOf is the folder of a library at the prefix.
+func libOf(s *spoiled, end string) string { return "/opt/" + path.Dir(s.member(end).Name) }
 
 // wrapperText changes the wrapper of the store.
 func wrapperText(s *spoiled, from, to string) {

@@ -149,6 +149,32 @@ func TestVerifyRunStore(t *testing.T) {
 	}
 }
 
+// TestVerifyRunPrefix: a bundle that has its place runs there, in an empty root and in that of a target, which has
+// no such folder; where the target has none around it either, that is said.
+func TestVerifyRunPrefix(t *testing.T) {
+	dir := store(t)
+	needForeign(t, dir)
+	file, program := filepath.Join(t.TempDir(), "x.tar"), filepath.Join(dir, "results/misc-wrapBash/bin/greet")
+	_, stderr, status := run("--prefix", "/usr/share/nb", program, "-o", file)
+	require.Zero(t, status, stderr)
+	target := filepath.Join(dir, "root/bookworm-arm64")
+	for _, args := range [][]string{nil, {"--target-root", target}} {
+		stdout, stderr, status := run(append([]string{"verify", file, "--run"}, args...)...)
+		require.Zero(t, status, stdout+stderr)
+		require.Contains(t, stdout, "LD_LIBRARY_PATH=/usr/share/nb/store/")
+		require.Contains(t, stdout, "runs at /usr/share/nb and nowhere else\n")
+		require.NoDirExists(t, target+"/usr/share/nb")
+	}
+	_, stderr, status = run("--prefix", "/nowhere/nb", program, "-o", file)
+	require.Zero(t, status, stderr)
+	_, stderr, status = run("verify", file, "--run", "--target-root", target)
+	require.Equal(t, 1, status)
+	require.Contains(t, stderr, "the bundle has no place at /nowhere/nb")
+	_, stderr, status = run("--prefix", "/opt/nb", "--env", "A=1", program, "-o", file)
+	require.Equal(t, 2, status)
+	require.Contains(t, stderr, "--env: with --prefix")
+}
+
 // TestVerifyStore: every program of the store gives a bundle in which nothing is wrong, with every
 // strategy.
 func TestVerifyStore(t *testing.T) {
