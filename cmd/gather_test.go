@@ -24,7 +24,7 @@ func TestWrappersRun(t *testing.T) {
 		program := filepath.Join(dir, "results", name, "bin/greet")
 		real, err := filepath.EvalSymlinks(program)
 		require.NoError(t, err)
-		for _, interp := range []string{"stub", "wrapper"} {
+		for _, interp := range []string{"stub", "wrapper", "system"} {
 			t.Run(name+"/"+interp, func(t *testing.T) {
 				root := filepath.Join(dir, "root/bookworm-arm64")
 				at := unpack(t, root, "--interp", interp, program)
@@ -39,6 +39,9 @@ func TestWrappersRun(t *testing.T) {
 					require.Equal(t, placeless(want), placeless(got), env)
 					require.Contains(t, got, "arg 2 3\n")
 				}
+				got, status := runIn(t, root, "/bin/sh", "-c", `exec "$0"/greet/store/*-helper-tools-*/bin/helper works`, at)
+				require.Zero(t, status, got)
+				require.Equal(t, "static: works\n", got)
 			})
 		}
 	}
@@ -101,6 +104,10 @@ func TestPrefix(t *testing.T) {
 			require.Zero(t, status, got)
 			require.Contains(t, got, test.want)
 			grepped(t, at)
+			t.Setenv("QEMU_STRACE", "1")
+			trace, _ := runIn(t, root, filepath.Join(prefix, "bin", filepath.Base(test.program)))
+			require.Contains(t, trace, "exit_group(", "it is not traced")
+			require.Zero(t, recalled(t, trace, at), "it looks into the store")
 		})
 	}
 }
@@ -128,28 +135,51 @@ func manifestIn(t *testing.T, at string) *bundle.Manifest {
 	return &m
 }
 
-var missed = regexp.MustCompile(`"(/nix/store/[^"]*)".* = -1 errno=2`)
+// missed are calls of qemu's -strace and of strace for a path of the store that is not there.
+var missed = regexp.MustCompile(`"(/nix/store/[^"]*)".* = -1 (errno=2|ENOENT)`)
 
-// TestRecall: of what bundled programs look for below the store in a root without Nix, the manifest names all.
+// TestRecall: of what bundled programs, and the launchers and helpers around them, look for below the store in a
+// root without Nix, the manifest names all. They are run as they are, so that each uses the paths that it has.
 func TestRecall(t *testing.T) {
 	dir := store(t)
-	root := filepath.Join(dir, "root/bookworm-arm64")
-	for _, p := range []string{"sensor-plain/bin/sensor", "sensor-fixed/bin/sensor", "misc-wrongArchFirst/bin/greet", "misc-muslHello/bin/musl-hello"} {
-		t.Run(p, func(t *testing.T) {
-			at := unpack(t, root, filepath.Join(dir, "results", p))
-			name := filepath.Base(p)
-			residue := manifestIn(t, filepath.Join(root, at, name)).Residue
-			qemu, err := os.ReadFile("/usr/bin/qemu-aarch64-static")
-			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(filepath.Join(root, at, "qemu"), qemu, 0o755))
-			out, _ := exec.Command("chroot", root, at+"/qemu", "-strace", filepath.Join(at, name, "bin", name)).CombinedOutput()
-			found := missed.FindAllStringSubmatch(string(out), -1)
-			for _, m := range found {
-				require.True(t, slices.ContainsFunc(residue, func(r bundle.Residue) bool { return strings.HasPrefix(m[1], r.Path) }), "%s is not in the manifest", m[1])
-			}
-			if strings.HasPrefix(p, "sensor") {
-				require.NotEmpty(t, found, "it looks for its model: %s", out)
-			}
-		})
+	needForeign(t, dir)
+	t.Setenv("QEMU_STRACE", "1") // of every program of another machine, on standard error
+	wrapped := []storeProgram{
+		{result: "misc-wrapBash", program: "bin/greet", root: "bookworm-arm64", interps: []string{"stub", "wrapper", "system"}},
+		{result: "misc-wrapBinary", program: "bin/greet", root: "bookworm-arm64", interps: []string{"stub"}},
 	}
+	traced, looked := 0, 0
+	for _, p := range slices.Concat(storePrograms, wrapped) {
+		if strings.Contains(p.program, "x86_64") {
+			continue // qemu has no part in it
+		}
+		root := filepath.Join(dir, "root", p.root)
+		for _, interp := range p.interps {
+			t.Run(p.result+"/"+filepath.Base(p.program)+"/"+interp, func(t *testing.T) {
+				at := unpack(t, root, "--interp", interp, filepath.Join(dir, "results", p.result, p.program))
+				name := filepath.Base(p.program)
+				out, _ := runIn(t, root, filepath.Join(at, name, p.program))
+				require.Contains(t, out, "exit_group(", "it is not traced")
+				looked += recalled(t, out, filepath.Join(root, at, name))
+				traced++
+			})
+		}
+	}
+	require.NotZero(t, looked, "of %d programs the sensors look for what is not there", traced)
+}
+
+// recalled holds what a trace has of the store against the manifest of the bundle at a folder, and counts it.
+func recalled(t *testing.T, trace, at string) int {
+	t.Helper()
+	residue := manifestIn(t, at).Residue
+	looked := missed.FindAllStringSubmatch(trace, -1)
+	for _, m := range looked {
+		require.True(t, slices.ContainsFunc(residue, func(r bundle.Residue) bool { return leadsTo(m[1], r.Path) }), "%s is not in the manifest", m[1])
+	}
+	return len(looked)
+}
+
+// leadsTo reports whether a path is another, or lies below it.
+func leadsTo(at, residue string) bool {
+	return at == residue || strings.HasPrefix(at, strings.TrimSuffix(residue, "/")+"/")
 }

@@ -88,5 +88,7 @@ func isFinding(err error) bool {
 	var conflict *bundle.ConflictError
 	var target *bundle.TargetError
 	var stops *closure.LoadError
-	return errors.As(err, &missing) || errors.As(err, &conflict) || errors.As(err, &target) || errors.As(err, &stops)
+	var strict *bundle.StrictError
+	return errors.As(err, &missing) || errors.As(err, &conflict) || errors.As(err, &target) || errors.As(err, &stops) ||
+		errors.As(err, &strict)
 }
