@@ -42,7 +42,7 @@ const maxLookups = 1 << 25
 
 // bindObject binds the references of one object.
 func (b *binder) bindObject(self int32) error {
-	o, looked := b.scope[self], 0
+	o, looked, own := b.scope[self], 0, new([1]candidate)
 	refs := o.symbols.References()
 	o.to = make([]target, len(refs))
 	for k := range refs {
@@ -50,7 +50,7 @@ func (b *binder) bindObject(self int32) error {
 			b.fetch(refs[k:min(k+fetched, len(refs))])
 		}
 		q := newQuery(o.symbols, &refs[k], self)
-		bucket := b.table.bucket(q.ref.Hash)
+		bucket := b.candidates(self, q.ref, own)
 		if looked += len(bucket) * (1 + len(q.ref.Name)/64); looked > maxLookups {
 			return &BindError{Object: o.loaded.Object, Err: errors.New("too many symbols share the hash of what it refers to")}
 		}
@@ -67,7 +67,9 @@ const fetched = 64
 func (b *binder) fetch(refs []elfpatch.Reference) {
 	var buckets [fetched][]candidate
 	for i := range refs {
-		buckets[i] = b.table.bucket(refs[i].Hash)
+		if hash := refs[i].Hash; b.table.wanted.has(hash) {
+			buckets[i] = b.table.bucket(hash)
+		}
 	}
 	for i := range refs {
 		if len(buckets[i]) > 0 && buckets[i][0].Hash != refs[i].Hash {
@@ -125,11 +127,21 @@ func (b *binder) bindsOwn(q *query) bool {
 
 func hides(v elf.SymVis) bool { return v == elf.STV_HIDDEN || v == elf.STV_INTERNAL }
 
+// candidates are the symbols of a reference's hash, and maybe others; one that the table leaves out goes
+// to own.
+func (b *binder) candidates(self int32, ref *elfpatch.Reference, own *[1]candidate) []candidate {
+	if b.table.wanted.has(ref.Hash) {
+		return b.table.bucket(ref.Hash)
+	}
+	own[0] = candidate{b.scope[self].symbols.Hashed(ref.Hash, ref.Symbol), self}
+	return own[:]
+}
+
 // candidatesOf are those of a reference that is looked up: the symbols of its name.
 func (b *binder) candidatesOf(object, ref int) []candidate {
 	q := query{self: int32(object), ref: &b.scope[object].symbols.References()[ref]}
 	var named []candidate
-	for _, c := range b.table.bucket(q.ref.Hash) {
+	for _, c := range b.candidates(q.self, q.ref, new([1]candidate)) {
 		if b.named(&c, &q) {
 			named = append(named, c)
 		}

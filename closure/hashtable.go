@@ -14,77 +14,117 @@ type candidate struct {
 }
 
 // hashTable has the symbols of a scope whose names may be looked up, by the hashes of their names: those
-// of one bucket side by side, in the order of the scope and, of one object, in that of its own table.
+// of one bucket side by side, in the order of the scope and, of one object, in that of its own table. A
+// symbol that is alone with its hash and that only its own object refers to is left out.
 type hashTable struct {
-	shift int
-	all   []candidate
-	end   []int32 // by bucket, where it ends in all; it begins where the one before ends
+	wanted hashSet
+	shift  int
+	all    []candidate
+	end    []int32 // by bucket, where it ends in all; it begins where the one before ends
 }
 
 // newHashTable counts the symbols of each bucket, then puts them in; several runs of objects side by
 // side, each with its own place in every bucket.
 func newHashTable(scope []*bound) hashTable {
-	wanted := newHashSet(scope)
-	t := hashTable{shift: wanted.shift + hashSetRoom}
-	runs := min(runtime.GOMAXPROCS(0), maxRuns)
-	next := make([][]int32, runs) // by run and bucket: how many, then where the next one goes
-	eachRun := func(do func(next []int32, object int32, hash, symbol uint32)) {
-		parallel(runs, func(r int) {
-			for i := r * len(scope) / runs; i < (r+1)*len(scope)/runs; i++ {
-				for hash, symbol := range scope[i].symbols.Hashes() {
-					if wanted.has(hash) {
-						do(next[r], int32(i), hash, symbol)
-					}
-				}
-			}
-		})
-	}
+	wanted := wantedHashes(scope)
+	t := hashTable{wanted: wanted, shift: wanted.shift + hashSetRoom}
+	next := make([][]int32, runs()) // by run and bucket: how many, then where the next one goes
 	for r := range next {
 		next[r] = make([]int32, 1<<(32-t.shift))
 	}
-	eachRun(func(next []int32, _ int32, hash, _ uint32) { next[t.home(hash)]++ })
+	eachRun(scope, func(r, i int) {
+		for hash := range scope[i].symbols.Hashes() {
+			if wanted.has(hash) {
+				next[r][t.home(hash)]++
+			}
+		}
+	})
 	total := int32(0)
-	for bucket := range next[0] {
+	for bucket := range 1 << (32 - t.shift) {
 		for r := range next {
 			next[r][bucket], total = total, total+next[r][bucket]
 		}
 	}
 	t.all = make([]candidate, total)
-	eachRun(func(next []int32, object int32, hash, symbol uint32) {
-		at := &next[t.home(hash)]
-		t.all[*at] = candidate{scope[object].symbols.Hashed(hash, symbol), object}
-		*at++
+	eachRun(scope, func(r, i int) {
+		for hash, symbol := range scope[i].symbols.Hashes() {
+			if wanted.has(hash) {
+				at := &next[r][t.home(hash)]
+				t.all[*at] = candidate{scope[i].symbols.Hashed(hash, symbol), int32(i)}
+				*at++
+			}
+		}
 	})
-	t.end = next[runs-1]
+	t.end = next[len(next)-1]
 	return t
 }
 
-const maxRuns = 8
+// runs is how many runs of objects there are side by side.
+func runs() int { return min(runtime.GOMAXPROCS(0), 8) }
 
-// hashSet has the hashes of all names that are looked up, and few others.
+// eachRun calls do for every object of the scope, those of one run in order.
+func eachRun(scope []*bound, do func(run, object int)) {
+	n := runs()
+	parallel(n, func(r int) {
+		for i := r * len(scope) / n; i < (r+1)*len(scope)/n; i++ {
+			do(r, i)
+		}
+	})
+}
+
+// hashSet has hashes, and as if they were in it some others.
 type hashSet struct {
 	shift int
 	bits  []uint64
 }
 
-const hashSetRoom = 3 // the set has room for so many times more hashes than the table, as a power of 2
+const hashSetRoom = 3 // a set has room for so many times more hashes than the table, as a power of 2
 
-func newHashSet(scope []*bound) hashSet {
+func newHashSet(shift int) hashSet { return hashSet{shift, make([]uint64, 1<<(26-shift))} }
+
+// wantedHashes are those of the names that are looked up in the table.
+func wantedHashes(scope []*bound) hashSet {
 	n := 0
 	for _, o := range scope {
 		n += len(o.refs())
 	}
-	width := min(max(bits.Len(uint(n)), 6)+hashSetRoom, 31)
-	s := hashSet{shift: 32 - width, bits: make([]uint64, 1<<(width-6))}
+	shared := sharedHashes(scope, 32-min(max(bits.Len(uint(n)), 6)+hashSetRoom, 31))
+	wanted := newHashSet(shared.shift)
 	for _, o := range scope {
-		for _, ref := range o.refs() {
-			s.add(ref.Hash)
+		refs := o.refs()
+		for k := range refs {
+			if ref := &refs[k]; shared.has(ref.Hash) || !o.symbols.Finds(ref) {
+				wanted.add(ref.Hash)
+			}
 		}
 	}
 	for _, r := range runtimes { // see [Bindings.definers]
-		s.add(elfpatch.NameHash(r.symbol))
+		wanted.add(elfpatch.NameHash(r.symbol))
 	}
-	return s
+	return wanted
+}
+
+// sharedHashes are those that more than one symbol has.
+func sharedHashes(scope []*bound, shift int) hashSet {
+	once, shared := make([]hashSet, runs()), make([]hashSet, runs())
+	for r := range once {
+		once[r], shared[r] = newHashSet(shift), newHashSet(shift)
+	}
+	eachRun(scope, func(r, i int) {
+		for hash := range scope[i].symbols.Hashes() {
+			if once[r].has(hash) {
+				shared[r].add(hash)
+			}
+			once[r].add(hash)
+		}
+	})
+	for r := 1; r < len(once); r++ {
+		for i := range once[0].bits {
+			shared[0].bits[i] |= shared[r].bits[i] | once[0].bits[i]&once[r].bits[i]
+			once[0].bits[i] |= once[r].bits[i]
+		}
+	}
+	return shared[0]
 }
 
 func (s *hashSet) add(hash uint32) {

@@ -49,6 +49,9 @@ func TestReferences(t *testing.T) {
 			var got []string
 			for _, ref := range s.References() {
 				got = append(got, fmt.Sprintf("%s %v", s.Name(int(ref.Symbol)), ref.Class))
+				if want := ref.Name == "defined" && hash != elftest.HashSysV; s.Finds(&ref) != want {
+					t.Errorf("%v, hash %v, %s: whether it is found must be %v", machine, hash, ref.Name, want)
+				}
 			}
 			slices.Sort(got)
 			if want := []string{"called call", "called data", "defined data", "tls tls"}; !slices.Equal(got, want) {

@@ -53,6 +53,13 @@ func (s *Symbols) Hashes() iter.Seq2[uint32, uint32] {
 	}
 }
 
+// Finds reports whether [Symbols.Hashes] gives the symbol of a reference of this file, by DT_GNU_HASH and after
+// the hash of its name.
+func (s *Symbols) Finds(ref *Reference) bool {
+	at := 4 * (int64(ref.Symbol) - int64(s.first))
+	return at >= 0 && at < int64(len(s.chains)) && s.get32(s.chains[at:])|1 == ref.Hash
+}
+
 // Hashed decodes what [Symbols.Hashes] gives.
 func (s *Symbols) Hashed(hash, symbol uint32) Hashed {
 	h := Hashed{Hash: hash, Symbol: symbol}
