@@ -6,21 +6,33 @@ import (
 )
 
 // open opens at run time what the options say of this process (glibc elf/dl-open.c:
-// dl_open_worker). A library that is not found is no error: the program sees dlopen fail.
+// dl_open_worker), in their order, but for what an object opens that is opened later itself. A library that
+// is not found is no error: the program sees dlopen fail.
 func (p *process) open(asked string) error {
+	var waiting []Opened
 	for _, o := range p.opts.Opened {
-		if o.Program != "" && o.Program != asked && o.Program != p.m.Program().Path {
-			continue
+		if o.Program == "" || o.Program == asked || o.Program == p.m.Program().Path {
+			waiting = append(waiting, o)
 		}
-		by := p.called(o.By)
-		if by == nil && o.Program == "" {
-			continue
+	}
+	for opened := -1; opened < len(p.m.Opened); {
+		opened = len(p.m.Opened)
+		var later []Opened
+		for _, o := range waiting {
+			by := p.called(o.By)
+			if by == nil {
+				later = append(later, o)
+				continue
+			}
+			if err := p.openOne(o, by); err != nil {
+				return err
+			}
 		}
-		if by == nil {
+		waiting = later
+	}
+	for _, o := range waiting {
+		if o.Program != "" {
 			return fmt.Errorf("%s: opens %s, but is no object in the process of %s", o.By, o.Name, asked)
-		}
-		if err := p.openOne(o, by); err != nil {
-			return err
 		}
 	}
 	return nil

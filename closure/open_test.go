@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -173,6 +174,25 @@ func TestOpenedByNobody(t *testing.T) {
 		if got := slices.ContainsFunc(findings, func(f closure.Finding) bool { return want != "" && strings.Contains(f.What, want) }); got != (want != "") {
 			t.Errorf("%s: got %+v", name, findings)
 		}
+	}
+}
+
+// TestOpenedInTurn: what a library opens that is opened later itself waits for that, and all else keeps its order.
+func TestOpenedInTurn(t *testing.T) {
+	files := tree{"bin/prog": program(elftest.Image{}), "lib/libp.so": lib(""), "lib/libq.so": lib(""), "lib/libr.so": lib(""), "lib/libs.so": lib("")}.at("/t")
+	c, err := closure.Walk(files.FS(), []string{"/t/bin/prog"}, closure.Options{Loader: &debian, Opened: []closure.Opened{
+		{By: "/t/lib/libq.so", Name: "/t/lib/libr.so"}, {By: "/t/lib/libp.so", Name: "/t/lib/libq.so", Program: "/t/bin/prog"}, {By: "libnone.so", Name: "x.so"},
+		{Name: "/t/lib/libp.so"}, {Name: "/t/lib/libs.so"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range c.LinkMaps[0].Opened {
+		got = append(got, path.Base(o.Name))
+	}
+	if want := []string{"libp.so", "libs.so", "libq.so", "libr.so"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

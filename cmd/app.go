@@ -200,7 +200,11 @@ func (a *app) gather(args []string, follow closure.Follow) (*closure.Closure, er
 	if err != nil {
 		return nil, err
 	}
-	return closure.Gather(root, programs, a.given, follow)
+	c, err := closure.Gather(root, programs, a.given, follow)
+	if err != nil {
+		return nil, err
+	}
+	return c, a.checkOpened(c)
 }
 
 // open opens the root and finds the programs in it. What is read from it is kept, so that there is little

@@ -44,7 +44,7 @@ The same input gives the same bytes on any machine; SOURCE_DATE_EPOCH sets the t
 A wrapper of nixpkgs is read and not run: bin/NAME is then a small sh script that sets up what it sets up and
 starts what it starts, with the programs, libraries and data that it names taken along. Libraries that
 objects are known to open come along too (.note.dlopen, names and store paths in objects that call dlopen,
-plugins of known libraries). --follow-data adds every file, folder and program that a packed file names,
+plugins of known libraries), and so do those that --open names. --follow-data adds every file, folder and program that a packed file names,
 --include what you name, and --env NAME=VALUE tells the program where it is: %ROOT% in VALUE is the
 bundle's folder. What still names the store when all is packed is listed in the manifest, by file and offset;
 with --strict such a bundle is refused.
@@ -82,6 +82,7 @@ Pi OS has those of the first Pi too, debian-12 has not.
 	flags.target.add(c)
 	f.StringVar(&flags.level, "level", "default", "compression: "+strings.Join(bundle.Levels(), ", "))
 	flags.follow.add(c)
+	a.addOpens(c)
 	f.StringVar(&flags.plan.Prefix, "prefix", "", "folder that the bundle will be unpacked to, such as /opt/sensor: everything in the store keeps its place below it")
 	f.BoolVar(&flags.plan.Strict, "strict", false, "refuse a bundle in which anything still leads into the store")
 	f.BoolVar(&flags.plan.AllowConflicts, "allow-conflicts", false, "bundle although the loader will mix up copies; the manifest records what")

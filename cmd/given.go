@@ -18,7 +18,12 @@ func (a *app) addGiven(c *cobra.Command) {
 	f.StringArrayVar(&a.given.Preload, "preload", nil, "as if LD_PRELOAD named this; can be repeated")
 	f.BoolVar(&a.given.PreloadFile, "preload-file", false, "preload what the root's /etc/ld.so.preload names, or for nixpkgs' loader /etc/ld-nix.so.preload")
 	f.StringSliceVar(&a.given.HWCaps, "hwcaps", nil, "what the processor has, such as x86-64-v3: directories below glibc-hwcaps/ to take (default none)")
-	f.StringArrayVar(&a.opens, "open", nil, "as if the program opened NAME or PATH at run time (dlopen), or BY=NAME the object BY; can be repeated")
+	a.addOpens(c)
+}
+
+// addOpens gives a verb the flag of what a program opens at run time.
+func (a *app) addOpens(c *cobra.Command) {
+	c.Flags().StringArrayVar(&a.opens, "open", nil, "as if the program opened NAME or PATH at run time (dlopen), or BY=NAME the object BY; can be repeated")
 }
 
 // opened is what --open says. A path is one of the root's; a name is searched as it is, and so is a path
