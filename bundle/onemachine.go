@@ -25,8 +25,7 @@ func (e *MachineError) Hint() string {
 func oneMachine(c *closure.Closure) error {
 	first := c.LinkMaps[0].Program().Object
 	for _, m := range c.LinkMaps[1:] {
-		o := m.Program().Object
-		if o.Info.Machine != first.Info.Machine || o.Info.Class != first.Info.Class || o.Info.Data != first.Info.Data {
+		if o := m.Program().Object; !sameMachine(o.Info, first.Info) {
 			return &MachineError{[2]*closure.Object{first, o}}
 		}
 	}

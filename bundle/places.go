@@ -127,14 +127,14 @@ func (s *start) scripts() []string {
 }
 
 // relocate gives a text with every path in it that has a place replaced by that place, counted from
-// [wrapper.Root], and the store paths that have none.
-func (p *places) relocate(text string) (relocated string, left []string) {
+// [wrapper.Root].
+func (p *places) relocate(text string) string {
 	var b strings.Builder
 	for prefix := strings.TrimRight(p.storeDir, "/") + "/"; ; {
 		i := strings.Index(text, prefix)
 		if i < 0 {
 			b.WriteString(text)
-			return b.String(), left
+			return b.String()
 		}
 		b.WriteString(text[:i])
 		text = text[i:]
@@ -143,12 +143,8 @@ func (p *places) relocate(text string) (relocated string, left []string) {
 			text = text[len(original):]
 			continue
 		}
-		end := len(prefix)
-		for end < len(text) && !strings.ContainsRune(":; \t\n\"'", rune(text[end])) {
-			end++
-		}
-		b.WriteString(text[:end])
-		left, text = append(left, text[:end]), text[end:]
+		b.WriteString(prefix)
+		text = text[len(prefix):]
 	}
 }
 
@@ -169,16 +165,13 @@ func goesOn(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("+-._?=", c) >= 0
 }
 
-// setup is what a launcher does for a program, with places in the bundle, and the store paths that have none.
-func (p *places) setup(w *wrapper.Wrapper) (s *wrapper.Wrapper, left []string) {
-	if s = newSetup(w); s == nil {
-		return nil, nil
+// setup is what a launcher does for a program, with places in the bundle; nil where that is nothing.
+func (p *places) setup(w *wrapper.Wrapper) *wrapper.Wrapper {
+	s := newSetup(w)
+	if s == nil {
+		return nil
 	}
-	relocate := func(text *string) {
-		var more []string
-		*text, more = p.relocate(*text)
-		left = append(left, more...)
-	}
+	relocate := func(text *string) { *text = p.relocate(*text) }
 	s.Env, s.Args, s.After = slices.Clone(s.Env), slices.Clone(s.Args), slices.Clone(s.After)
 	for i := range s.Env {
 		relocate(&s.Env[i].Value)
@@ -194,5 +187,5 @@ func (p *places) setup(w *wrapper.Wrapper) (s *wrapper.Wrapper, left []string) {
 	}
 	relocate(&s.Chdir)
 	relocate(&s.Argv0.Text)
-	return s, left
+	return s
 }

@@ -38,7 +38,6 @@ type start struct {
 	asked    string           // the program as the user named it
 	entry    string           // "bin/sensor"
 	setup    *wrapper.Wrapper // what a launcher does before it; nil where nothing is
-	left     []string         // store paths of the setup that have no place in the bundle
 
 	libgcc  *closure.Object // libgcc_s.so.1, where glibc alone will open it; else nil
 	library bool            // it is no program but a library that one may open
@@ -118,7 +117,7 @@ func newStarts(c *closure.Closure, at *places) ([]*start, error) {
 	at.putStarts(starts)
 	// Beyond this point every text has its place.
 	for _, s := range starts {
-		s.setup, s.left = at.setup(s.linkMap.Setup)
+		s.setup = at.setup(s.linkMap.Setup)
 	}
 	return starts, nil
 }
