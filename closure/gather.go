@@ -36,7 +36,7 @@ type Include struct {
 func Gather(root fs.FS, programs []string, opts Options, follow Follow) (*Closure, error) {
 	g := &gatherer{
 		root: root, opts: opts, follow: follow, items: map[string]*Item{}, read: map[string][]Mention{},
-		looked: map[string]bool{}, changes: map[string][]wrapper.Change{},
+		looked: map[string]bool{}, known: map[string]bool{}, changes: map[string][]wrapper.Change{},
 	}
 	g.opts.Opened = slices.Clone(opts.Opened)
 	g.reader = NewMentionReader(root, opts, nil)
@@ -74,7 +74,8 @@ type gatherer struct {
 	reader  *MentionReader
 	items   map[string]*Item            // by path
 	read    map[string][]Mention        // by file
-	looked  map[string]bool             // paths that were taken along or cannot be, and members that were looked at
+	looked  map[string]bool             // paths that were taken along or cannot be
+	known   map[string]bool             // files of items that are no program or library to be found any more
 	changes map[string][]wrapper.Change // for the plugins of each program
 	asides  []Finding                   // of paths that cannot be taken along
 	grown   bool                        // this round has found something new

@@ -75,7 +75,7 @@ func (g *gatherer) steps(m *LinkMap) error {
 				What: "add it to the store first (nix-store --add), or let a derivation install it"}
 		}
 		if g.follow.Wrappers || step.Kind == wrapper.Script {
-			g.looked["member "+step.Path] = g.looked["member "+step.Path] || !g.has(step.Path) // not for who starts it
+			g.known[step.Path] = g.known[step.Path] || !g.has(step.Path) // not for who starts it
 			g.take(step.Asked)
 			g.take(step.Path)
 		}
@@ -190,10 +190,10 @@ func (g *gatherer) members(c *Closure) error {
 		item := g.items[at]
 		for i := range item.Entries {
 			e := &item.Entries[i]
-			if e.Object == nil || g.looked["member "+e.Object.Path] {
+			if e.Object == nil || g.known[e.Object.Path] {
 				continue
 			}
-			g.looked["member "+e.Object.Path] = true
+			g.known[e.Object.Path] = true
 			switch file := path.Join(item.Path, e.Name); {
 			case g.isProgram(item, e):
 				g.opts.Helpers, g.grown = append(g.opts.Helpers, file), true

@@ -101,7 +101,7 @@ func (g *gatherer) plugins(c *Closure) error {
 		}
 		g.changes[m.Asked], m.Plugins = nil, matches
 		for i := range matches {
-			if p := &matches[i]; g.follow.Takes(p.Rule) {
+			if p := &matches[i]; g.follow.takes(p.Rule) {
 				g.plugin(m, p)
 			}
 		}
@@ -134,8 +134,8 @@ func (g *gatherer) plugin(m *LinkMap, p *PluginMatch) {
 	})...)
 }
 
-// Takes reports whether the plugins of a rule are taken along.
-func (f *Follow) Takes(r *PluginRule) bool {
+// takes reports whether the plugins of a rule are taken along.
+func (f *Follow) takes(r *PluginRule) bool {
 	if slices.Contains(f.Plugins, "-"+r.Name) || r.Use == PluginHost {
 		return false
 	}
