@@ -142,6 +142,7 @@ and names what the dynamic loader will mix up before it ships.
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.sizeCommand(), a.inspectCommand(),
 		a.bindingsCommand(), a.learnCommand(), a.verifyCommand(), a.targetsCommand(), a.patchelfCommand())
+	addTopics(root)
 	return root
 }
 
