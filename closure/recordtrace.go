@@ -4,16 +4,25 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 )
 
-// What begins a line of a trace: "[pid 123] ", or "123 ", and with strace's -t, -tt, -ttt or -r a time.
-var (
-	tracePID  = regexp.MustCompile(`^(?:\[pid +(\d+)\] +|(\d+) +)`)
-	traceTime = regexp.MustCompile(`^(?:\d\d:\d\d:\d\d(?:\.\d+)?|\d+\.\d+)(?: \(\+ +\d+\.\d+\))? +`)
-	traceCall = regexp.MustCompile(`^([a-z0-9_]+)\(`)
-	traceDone = regexp.MustCompile(`^<\.\.\. ([a-z0-9_]+) resumed>`)
-	traceGave = regexp.MustCompile(`\)\s*=\s*(-?[0-9]+)`)
-)
+// traceForms are what a line of a trace is made of.
+type traceForms struct {
+	pid, time        *regexp.Regexp // what begins it: "[pid 123] ", or "123 ", and with strace's -t, -tt, -ttt or -r a time
+	call, done, gave *regexp.Regexp // "openat(", "<... openat resumed>", ") = 3"
+}
+
+// trace compiles them when a trace is read: no other run waits for that.
+var trace = sync.OnceValue(func() traceForms {
+	return traceForms{
+		pid:  regexp.MustCompile(`^(?:\[pid +(\d+)\] +|(\d+) +)`),
+		time: regexp.MustCompile(`^(?:\d\d:\d\d:\d\d(?:\.\d+)?|\d+\.\d+)(?: \(\+ +\d+\.\d+\))? +`),
+		call: regexp.MustCompile(`^([a-z0-9_]+)\(`),
+		done: regexp.MustCompile(`^<\.\.\. ([a-z0-9_]+) resumed>`),
+		gave: regexp.MustCompile(`\)\s*=\s*(-?[0-9]+)`),
+	}
+})
 
 const traceCut = "<unfinished ...>"
 
@@ -24,11 +33,11 @@ const traceCut = "<unfinished ...>"
 //	123 <... openat resumed>) = 3
 func (l *logReader) traceLine(line string) {
 	pid := ""
-	if m := tracePID.FindStringSubmatch(line); m != nil {
+	if m := trace().pid.FindStringSubmatch(line); m != nil {
 		pid, line = m[1]+m[2], line[len(m[0]):]
 	}
-	line = line[len(traceTime.FindString(line)):]
-	if m := traceDone.FindString(line); m != "" {
+	line = line[len(trace().time.FindString(line)):]
+	if m := trace().done.FindString(line); m != "" {
 		begun, ok := l.traced[pid]
 		delete(l.traced, pid)
 		if !ok {
@@ -49,7 +58,7 @@ func (l *logReader) traceLine(line string) {
 var tracedCalls = map[string]int{"open": 1, "openat": 2, "openat2": 2, "execve": 1, "execveat": 2}
 
 func callOf(line string) string {
-	if m := traceCall.FindStringSubmatch(line); m != nil {
+	if m := trace().call.FindStringSubmatch(line); m != nil {
 		return m[1]
 	}
 	return ""
@@ -59,7 +68,7 @@ func callOf(line string) string {
 func (l *logReader) traceOne(line string) {
 	call := callOf(line)
 	if tracedCalls[call] == 0 {
-		l.known = l.known || call != "" && traceGave.MatchString(line)
+		l.known = l.known || call != "" && trace().gave.MatchString(line)
 		return
 	}
 	args, dir := line[len(call)+1:], ""
@@ -71,7 +80,7 @@ func (l *logReader) traceOne(line string) {
 		dir, args = annotated(fd), strings.TrimLeft(rest, " ")
 	}
 	name, rest, ok := quoted(args)
-	gave := traceGave.FindAllStringSubmatch(rest, -1)
+	gave := trace().gave.FindAllStringSubmatch(rest, -1)
 	if !ok || gave == nil {
 		return
 	}
