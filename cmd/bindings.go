@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"io"
+
 	"github.com/spf13/cobra"
 
 	"github.com/nixbundle/nixbundle/closure"
@@ -44,7 +46,7 @@ func (a *app) bindings(args []string, flags bindingsFlags) error {
 	if err := c.Missing(); err != nil {
 		return err
 	}
-	p := bindingsPrinter{app: a, flags: flags, closure: c, list: []bindingJSON{}}
+	p := bindingsPrinter{app: a, flags: flags, closure: c, list: []bindingJSON{}, seen: map[bindingLine]bool{}}
 	for _, m := range c.LinkMaps {
 		b, err := closure.Bind(m)
 		if err != nil {
@@ -78,8 +80,8 @@ type bindingsPrinter struct {
 	fatal   bool          // the loader would give up
 	interp  *closure.Loaded
 
-	from *closure.Loaded // whose lines are being printed
-	seen map[string]bool // what they say
+	from *closure.Loaded      // whose lines are being printed
+	seen map[bindingLine]bool // what they say
 }
 
 func (p *bindingsPrinter) print(b *closure.Bindings) {
@@ -118,22 +120,34 @@ func (p *bindingsPrinter) chosen(b *closure.Binding) bool {
 	return p.flags.to == "" || p.closure.Means(b.To, p.flags.to)
 }
 
-// printLine prints one binding; what an object refers to by calls and by data is one line.
+// bindingLine is what a line says of an object's reference.
+type bindingLine struct{ symbol, version, to string }
+
+// printLine prints one binding; what an object refers to by calls and by data is one line. A large program has
+// a hundred thousand of them.
 func (p *bindingsPrinter) printLine(b *closure.Binding) {
-	version, to := b.Version, "UNDEFINED"
-	if version == "" {
-		version = "-"
+	line := bindingLine{b.Symbol, b.Version, "UNDEFINED"}
+	if line.version == "" {
+		line.version = "-"
 	}
 	if b.To != nil {
-		to = b.To.Path
+		line.to = b.To.Path
 	}
 	if p.from != b.From {
-		p.from, p.seen = b.From, map[string]bool{}
+		p.from = b.From
+		clear(p.seen)
 	}
-	if key := b.Symbol + "\x00" + version + "\x00" + to; !p.seen[key] {
-		p.seen[key] = true
-		fprintf(p.Stdout, "%s\t%s\t%s\t->\t%s\n", b.From.Path, b.Symbol, version, to)
+	if p.seen[line] {
+		return
 	}
+	p.seen[line] = true
+	for i, text := range [...]string{b.From.Path, line.symbol, line.version, "->", line.to} {
+		if i > 0 {
+			_, _ = io.WriteString(p.Stdout, "\t")
+		}
+		_, _ = io.WriteString(p.Stdout, printable(text))
+	}
+	_, _ = io.WriteString(p.Stdout, "\n")
 }
 
 type bindingJSON struct {

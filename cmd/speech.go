@@ -49,7 +49,7 @@ func fprintf(w io.Writer, format string, args ...any) {
 
 // printable is s with what cannot be seen written as in a Go string: "\x1b", "\n".
 func printable(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }) {
+	if isPlain(s) || !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }) {
 		return s
 	}
 	var b strings.Builder
@@ -61,6 +61,16 @@ func printable(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// isPlain reports whether a text is nothing but visible ASCII, as nearly every one is.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // hint is what to do about an error, "" where nothing is known.
