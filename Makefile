@@ -12,7 +12,7 @@ CORPUS ?= amd64 arm64 armhf i386 riscv64 ppc64el s390x mips64el mipsel
 
 export NIXBUNDLE_STORE ?= $(STORE)
 
-.PHONY: help demo build test test-full unit lint fuzz bench store stubs deps clean
+.PHONY: help demo build test test-full unit lint fuzz bench store stubs vendor-hash deps clean
 
 help:           ## what there is to make
 	@sed -n 's/^\([a-z-]*\): *[a-z .$$()-]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -62,6 +62,11 @@ bench: build    ## time, memory and size beside what one would use instead, as r
 
 stubs:          ## elfpatch/stub/*.bin, with Debian's cross compilers
 	elfpatch/stub/src/build.sh elfpatch/stub
+
+vendor-hash:    ## the hash in flake.nix of the modules that go.mod names; needs nix
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && go mod vendor -o "$$dir/vendor" && \
+	  hash=$$(nix --extra-experimental-features nix-command hash path "$$dir/vendor") && \
+	  sed -i "s|vendorHash = \"[^\"]*\"|vendorHash = \"$$hash\"|" flake.nix && grep vendorHash flake.nix
 
 corpus:         ## real programs of nine machines, edited and loaded by their own loaders, beside patchelf (root; hours)
 	testdata/corpus/roots.sh $(CORPUS)
