@@ -12,7 +12,7 @@ CORPUS ?= amd64 arm64 armhf i386 riscv64 ppc64el s390x mips64el mipsel
 
 export NIXBUNDLE_STORE ?= $(STORE)
 
-.PHONY: help demo build test test-full unit lint fuzz bench store stubs vendor-hash deps clean
+.PHONY: help demo build test test-full unit lint fuzz bench store stubs vendor-hash flake deps clean
 
 help:           ## what there is to make
 	@sed -n 's/^\([a-z-]*\): *[a-z .$$()-]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -67,6 +67,9 @@ vendor-hash:    ## the hash in flake.nix of the modules that go.mod names; needs
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && go mod vendor -o "$$dir/vendor" && \
 	  hash=$$(nix --extra-experimental-features nix-command hash path "$$dir/vendor") && \
 	  sed -i "s|vendorHash = \"[^\"]*\"|vendorHash = \"$$hash\"|" flake.nix && grep vendorHash flake.nix
+
+flake:          ## what flake.nix builds and checks, by the real nixpkgs; needs nix and a network
+	nix --extra-experimental-features 'nix-command flakes' flake check --no-write-lock-file --print-build-logs
 
 corpus:         ## real programs of nine machines, edited and loaded by their own loaders, beside patchelf (root; hours)
 	testdata/corpus/roots.sh $(CORPUS)

@@ -106,7 +106,7 @@
         );
 
       # A derivation that runs nixbundle on the machine that builds, whatever machine the programs are for.
-      # What is made stands alone, although its text names store paths (Nix 2.14 listens).
+      # What is made stands alone, although its text names store paths (Nix 2.18 and newer listen).
       run =
         {
           pkgs,
@@ -135,8 +135,8 @@
 
       nixbundleOf = pkgs: self.packages.${pkgs.stdenv.buildPlatform.system}.default;
 
-      # The bundle of programs; its arguments are the flags of nixbundle bundle. Its report tells what is
-      # in it, also where it is refused.
+      # The bundle of programs; its arguments are the flags of nixbundle bundle. Its report is a derivation
+      # of its own, since one wants it most where the bundle is refused.
       mkBundle =
         {
           pkgs,
@@ -163,6 +163,10 @@
         let
           base = if name == null then nameOf program else name;
         in
+        assert lib.assertOneOf "format" format [
+          "tar.zst"
+          "tar"
+        ];
         run {
           inherit pkgs nixbundle program;
           name = "${base}.${format}";
@@ -195,32 +199,18 @@
               pkgs
               nixbundle
               program
+              target
+              targetRoot
               open
+              accept
               ;
             name = base;
           };
         };
 
-      # A page that shows the closure of programs and what is wrong with it.
-      mkReport =
-        {
-          pkgs,
-          program,
-          nixbundle ? nixbundleOf pkgs,
-          name ? nameOf program,
-          open ? [ ],
-          extraArgs ? [ ],
-        }:
-        run {
-          inherit pkgs nixbundle program;
-          name = "${name}.html";
-          verb = "graph";
-          words = flags { inherit open; } ++ extraArgs;
-          output = "report.html";
-        };
-
-      # A check that fails where the loader will mix up something that the file accept does not hold.
-      checkConflicts =
+      # What a verb finds in the processes of programs.
+      mkFindings =
+        verb: suffix: output:
         {
           pkgs,
           program,
@@ -233,9 +223,14 @@
           extraArgs ? [ ],
         }:
         run {
-          inherit pkgs nixbundle program;
-          name = "${name}-conflicts";
-          verb = "conflicts";
+          inherit
+            pkgs
+            nixbundle
+            program
+            verb
+            output
+            ;
+          name = name + suffix;
           words =
             flags {
               inherit target open accept;
@@ -243,6 +238,12 @@
             }
             ++ extraArgs;
         };
+
+      # A page that shows what the loader loads and mixes up.
+      mkReport = mkFindings "graph" ".html" "report.html";
+
+      # A check that fails where the loader will mix up something that the file accept does not hold.
+      checkConflicts = mkFindings "conflicts" "-conflicts" null;
     in
     {
       packages = forSystems (pkgs: rec {

@@ -26,6 +26,9 @@
         ];
         licenses.mit.spdxId = "MIT";
         genAttrs = names: f: builtins.listToAttrs (map (name: { inherit name; value = f name; }) names);
+        assertOneOf =
+          name: value: known:
+          if builtins.elem value known then true else throw "${name} must be one of these";
         optionalString = cond: text: if cond then text else "";
         optionalAttrs = cond: attrs: if cond then attrs else { };
         mapAttrsToList = f: attrs: map (name: f name attrs.${name}) (builtins.attrNames attrs);
@@ -106,7 +109,7 @@
               );
             buildGoModule =
               attrs:
-              build system "${attrs.pname}-${attrs.version}" {
+              builtins.seq attrs.src build system "${attrs.pname}-${attrs.version}" {
                 inherit (attrs) meta;
                 passthru.given = attrs;
               } "mkdir -p $out/bin; cp ${./nixbundle} $out/bin/nixbundle";
@@ -119,7 +122,8 @@
               attrs:
               build system "nix-shell" {
                 meta = { };
-                passthru.given = builtins.deepSeq (map (p: p.outPath) (attrs.packages ++ attrs.inputsFrom)) attrs;
+                passthru = { };
+                uses = attrs.packages ++ attrs.inputsFrom;
               } "exit 1";
             # Cross: the build platform stays, and what the packages need at build time is the build platform's.
             pkgsCross.aarch64-multiplatform = pkgs // {
