@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +123,32 @@ func TestFlakeBundle(t *testing.T) {
 	out, err := c.CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.Empty(t, string(out))
+}
+
+// TestDerivation: nixbundle can be a derivation's builder itself, without a shell, and makes the same bytes.
+func TestDerivation(t *testing.T) {
+	n := newNix(t)
+	for _, result := range []string{"sensor-fixed/bin/sensor", "armhf-sqlite3/bin/sqlite3", "misc-wrapBash/bin/greet", "misc-muslHello/bin/musl-hello"} {
+		path, name, _ := strings.Cut(result, "/")
+		path = n.program(t, path)
+		n.write(t, "fleet/flake.nix", fmt.Sprintf(`{
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+  inputs.nixbundle.url = "github:nixbundle/nixbundle";
+  outputs = { nixpkgs, nixbundle, ... }: {
+    packages.x86_64-linux.bundle = derivation {
+      name = "bundle.tar.zst";
+      system = "x86_64-linux";
+      builder = "${nixbundle.packages.x86_64-linux.default}/bin/nixbundle";
+      args = [ "bundle" "${(import ./sensor.nix { }).outPath}/%s" "-o" (placeholder "out") ];
+    };
+  };
+}`, name))
+		n.ok(t, n.fleet("build", "bundle", "--out-link", "result", "--option", "sandbox", "true")...)
+		want := n.dir + "/want.tar.zst"
+		_, stderr, status := run(path+"/"+name, "-o", want)
+		require.Zero(t, status, stderr)
+		sameFile(t, want, n.dir+"/result")
+	}
 }
 
 // TestFlakeArguments: what a flake says reaches the command line as it is.
