@@ -13,8 +13,8 @@ type Format string
 // The formats, by the suffix of the output's name.
 const (
 	FormatTarZst Format = "tar.zst" // also .tzst: zstd frames with a seek table
-	FormatTar    Format = "tar"
-	FormatFolder Format = "folder" // a name that ends in a slash: the bundle's folder goes in there
+	FormatTar    Format = "tar"     // not compressed
+	FormatFolder Format = "folder"  // a name that ends in a slash: the bundle's folder goes in there
 )
 
 // FormatOf is the format that an output's name asks for. The error names the choices.

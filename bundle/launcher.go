@@ -56,7 +56,7 @@ do
   nixbundle_link=${nixbundle_link%??}
   case $nixbundle_link in /*) nixbundle_self=$nixbundle_link ;; *) nixbundle_self=$nixbundle_dir$nixbundle_link ;; esac
 done
-nixbundle_root=$(CDPATH= cd -P -- "$nixbundle_dir"` + up + ` && printf '%s/' "$PWD") || exit 127
+` + wrapper.RootVariable + `=$(CDPATH= cd -P -- "$nixbundle_dir"` + up + ` && printf '%s/' "$PWD") || exit 127
 ` + l.prepare() + l.exec())
 }
 

@@ -60,10 +60,10 @@ type ManifestProgram struct {
 
 // ManifestEntry is one file, folder or link.
 type ManifestEntry struct {
-	Path      string   `json:"path"` // with the bundle's folder in front
-	Type      string   `json:"type"` // TypeFile, TypeFolder or TypeLink
-	Mode      string   `json:"mode"` // permissions, octal: "0755"
-	Size      int64    `json:"size,omitempty"`
+	Path      string   `json:"path"`                // with the bundle's folder in front
+	Type      string   `json:"type"`                // TypeFile, TypeFolder or TypeLink
+	Mode      string   `json:"mode"`                // permissions, octal: "0755"
+	Size      int64    `json:"size,omitempty"`      // of a file, as packed, bytes
 	SHA256    string   `json:"sha256,omitempty"`    // of a file, as packed, in hexadecimal
 	Link      string   `json:"link,omitempty"`      // where a link points, relative
 	SameAs    string   `json:"sameAs,omitempty"`    // the earlier file that this one is a hard link to
@@ -74,9 +74,9 @@ type ManifestEntry struct {
 
 // Types of entries.
 const (
-	TypeFile   = "file"
-	TypeFolder = "folder"
-	TypeLink   = "link" // a symbolic link
+	TypeFile   = "file"   // a regular file
+	TypeFolder = "folder" // a directory
+	TypeLink   = "link"   // a symbolic link
 )
 
 // ManifestFinding is a conflict that stood in the closure and was allowed, or that refuses no bundle.

@@ -58,7 +58,7 @@ func (m *Member) Read(b []byte) (int, error) {
 // Entries goes through all that is there, in the order in which it is stored, in one streaming
 // pass that takes no more memory for a large bundle than for a small one. It ends at the first error,
 // which names the bundle: an archive that is cut short or damaged, a name that leads out of the
-// bundle, a type that no bundle has. Two passes cannot be mixed.
+// bundle, a type that no bundle has; the last two are an [*EntryError]. Two passes cannot be mixed.
 func (a *Archive) Entries() iter.Seq2[*Member, error] {
 	return func(yield func(*Member, error) bool) {
 		for m, err := range a.all() {

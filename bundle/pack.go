@@ -18,7 +18,7 @@ import (
 
 // PackOptions say how a plan is written, never what; the zero value is right.
 type PackOptions struct {
-	Format  Format // of Pack's stream; Create takes it from the output's name
+	Format  Format // of Pack's stream, FormatTarZst or FormatTar; Create takes it from the output's name
 	Level   Level  // how hard to compress
 	Workers int    // how many frames are compressed at once; below 1: one for each processor. The bytes do not depend on it
 	Tool    string // recorded in the manifest as what made the bundle; "" records nothing
@@ -30,12 +30,12 @@ type PackOptions struct {
 
 // Summary is what was packed.
 type Summary struct {
-	Entries  int   // files, folders and links, the manifest among them
-	Shared   int   // of the files, those that are a hard link to an equal one
-	Saved    int64 // bytes of the shared ones
-	Unpacked int64 // bytes of the tar stream, or of the files of a folder
-	Packed   int64 // bytes written
-	Manifest *Manifest
+	Entries  int       // files, folders and links, the manifest among them
+	Shared   int       // of the files, those that are a hard link to an equal one
+	Saved    int64     // bytes of the shared ones
+	Unpacked int64     // bytes of the tar stream, or of the files of a folder
+	Packed   int64     // bytes written
+	Manifest *Manifest // the record that the bundle has inside
 }
 
 // Pack writes the bundle of p to w, as a tar stream, compressed unless opts say otherwise. The same
@@ -47,7 +47,7 @@ type Summary struct {
 // hard link to it, unless [Plan.Apart] keeps them apart. The manifest comes last.
 //
 // On any error, or when ctx is done, w has an incomplete bundle, and nothing writes to it any more;
-// errors about a source name it. See [Create] for an output that is whole or not there.
+// errors about a source name it. What Plan.Strict refuses is a [*StrictError]. See [Create] for an output that is whole or not there.
 func Pack(ctx context.Context, w io.Writer, p *Plan, opts PackOptions) (*Summary, error) {
 	s, err := opts.stream(w)
 	if err != nil {

@@ -91,16 +91,16 @@ type Options struct {
 
 // OptionError says that an option makes no sense.
 type OptionError struct {
-	Option string // "interp", "name", "target" or "target-root"
-	Value  string
-	Why    string
+	Option string // the option as the command line calls it: "interp", "name", "prefix", "include", "target" or "target-root"
+	Value  string // as it was given
+	Why    string // what is wrong with it, or what it can be
 }
 
 func (e *OptionError) Error() string { return fmt.Sprintf("%s %q: %s", e.Option, e.Value, e.Why) }
 
 // ConflictError refuses a closure in which a program does not get what it was linked with.
 type ConflictError struct {
-	Findings []closure.Finding
+	Findings []closure.Finding // those that refuse it, sorted as closure.Judge sorts them
 }
 
 func (e *ConflictError) Error() string {
@@ -119,8 +119,10 @@ func (e *ConflictError) Hint() string {
 // NewPlan decides everything about the bundle of c. It is a pure function of closure and options:
 // it reads only what the closure's objects say, and writes nothing. It returns a *ConflictError
 // where the loader mixes up copies and that is not allowed, a *closure.NotFoundError where a need
-// has no answer, a *TargetError where the target's own C library is asked for and will not do, and a
-// *CollisionError where one tree cannot give every program its own copy.
+// has no answer, a *closure.ProgramError where a program is none, a *MachineError where programs are for
+// several machines, a *TargetError where the target's own C library is asked for and will not do, an
+// *OptionError where an option makes no sense, and a *CollisionError where one tree cannot give every
+// program its own copy.
 func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 	p := &Plan{Name: opts.Name, Prefix: opts.Prefix, Epoch: cmp.Or(opts.Epoch, 1), Strict: opts.Strict, closure: c, Apart: apart(c)}
 	if err := p.admit(opts); err != nil {

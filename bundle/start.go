@@ -17,6 +17,7 @@ import (
 // the program: the kernel takes it relative to the current directory (fs/binfmt_elf.c).
 type Strategy string
 
+// The strategies. As Options.Interp the last one is the path itself.
 const (
 	StrategyNone    Strategy = "none"    // a static program needs no loader
 	StrategySystem  Strategy = "system"  // PT_INTERP is the ABI's path; the target's C library is used

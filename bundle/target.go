@@ -49,7 +49,7 @@ var arches = []arch{
 	{"riscv64", "/lib/ld-linux-riscv64-lp64d.so.1", "/lib/ld-musl-riscv64.so.1"},
 }
 
-// ParseTarget is the known target of that name. The error lists those that there are.
+// ParseTarget is the known target of that name. An unknown one is an [*OptionError], which lists those that there are.
 func ParseTarget(name string) (*Target, error) {
 	var names []string
 	for _, t := range Targets() {

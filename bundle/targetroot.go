@@ -19,7 +19,7 @@ import (
 // machine whose loader is there, the C library, its version, and, when asked, which libraries that
 // loader finds and what versions they define. Kernels and processors are those of the distribution that the
 // root says it is, where that is known. name is what messages call the target. Links are followed
-// inside the root.
+// inside the root. A root without a C library is an [*OptionError].
 func TargetFromRoot(root fs.FS, name string) (*Target, error) {
 	t := &Target{Name: name}
 	like := distributionOf(root)

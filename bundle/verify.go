@@ -57,12 +57,12 @@ type Verification struct {
 
 	Entries    int   // files, folders and links, the manifest among them
 	Bytes      int64 // of files
-	Programs   int
-	Objects    int // ELF files that programs load
-	Needs      int // answered names, for each program
-	References int // symbol references that are bound, for each program
-	Naming     int // files in which paths of the store still stand, as the manifest says
-	Looking    int // those of them that may look for what is named there
+	Programs   int   // those that the manifest names
+	Objects    int   // ELF files that programs load
+	Needs      int   // answered names, for each program
+	References int   // symbol references that are bound, for each program
+	Naming     int   // files in which paths of the store still stand, as the manifest says
+	Looking    int   // those of them that may look for what is named there
 }
 
 // Broken reports whether a finding is an error.

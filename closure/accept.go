@@ -12,11 +12,11 @@ import (
 // versions and not their digests, so it outlives a rebuild, and ends with the next update of one of
 // them.
 type Acceptance struct {
-	Kind    Kind     `json:"kind"`
+	Kind    Kind     `json:"kind"`    // of the finding, as is Name
 	Program string   `json:"program"` // the program's file name
 	Name    string   `json:"name"`
 	Copies  []string `json:"copies"` // names of the store paths concerned, sorted; file names outside the store
-	Reason  string   `json:"reason"`
+	Reason  string   `json:"reason"` // why somebody lives with it, for the next reader; never empty in a file
 }
 
 // AcceptanceSchema names the form of a file of acceptances.
@@ -93,7 +93,7 @@ func ReadAcceptances(r io.Reader) ([]Acceptance, error) {
 	return file.Accepted, nil
 }
 
-// WriteAcceptances writes a file for ReadAcceptances.
+// WriteAcceptances writes a file for ReadAcceptances: JSON, in the order given. The error is that of w.
 func WriteAcceptances(w io.Writer, accepted []Acceptance) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)

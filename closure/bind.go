@@ -264,10 +264,12 @@ func readLookup(o *Object) (*elfpatch.Symbols, error) {
 // BindError is the error of an object whose tables cannot be read.
 type BindError struct {
 	Object *Object
-	Err    error
+	Err    error // an elfpatch.ErrUnsupported, or an *elfpatch.FormatError
 }
 
 func (e *BindError) Error() string { return fmt.Sprintf("%s: %v", e.Object.Path, e.Err) }
+
+// Unwrap gives the cause.
 func (e *BindError) Unwrap() error { return e.Err }
 
 // parallel calls do with 0 to n-1, on all processors, and waits.

@@ -42,39 +42,39 @@ type Kind string
 
 // The kinds of findings.
 const (
-	KindMissing      Kind = "missing"         // nothing answers a need
-	KindSoname       Kind = "same-soname"     // two files want one soname: the loader keeps one
-	KindVersions     Kind = "two-versions"    // two versions of one library in one process, with exported names in common
-	KindLibc         Kind = "two-libcs"       // members of two C libraries in one process
-	KindWrongMachine Kind = "wrong-machine"   // a file for another machine stands in the way
-	KindOutside      Kind = "outside-store"   // a store program loads a file from outside the store
-	KindVerNeedFile  Kind = "version-file"    // a vn_file is nobody's name: the loader aborts
-	KindPreload      Kind = "preload"         // a preload that the loader ignores
-	KindProcessor    Kind = "processor"       // another processor gets another file
-	KindSecure       Kind = "set-user-id"     // the loader ignores what makes a program relocatable
-	KindDuplicate    Kind = "loaded-twice"    // one soname is loaded from two files
-	KindVersion      Kind = "missing-version" // a version is wanted that the library does not have
-	KindSymbol       Kind = "missing-symbol"  // nothing defines what references want
-	KindCopy         Kind = "copy-size"       // a program copies less of a variable than there is
-	KindIFunc        Kind = "early-ifunc"     // a function is chosen before its library is ready
-	KindUnbound      Kind = "unbound"         // the tables of a file are damaged, so what binds to what is not known
-	KindPageSize     Kind = "page-size"       // a file cannot be mapped in larger pages
-	KindISA          Kind = "instruction-set" // a file is compiled for a later processor
-	KindRelr         Kind = "relr"            // relocations that the C library does not read
-	KindLibraryPath  Kind = "library-path"    // LD_LIBRARY_PATH replaces libraries
-	KindHostFiles    Kind = "host-files"      // a C library reads files of the machine it runs on
-	KindRuntimes     Kind = "two-runtimes"    // two of a compiler's runtime libraries in one process
-	KindBuilds       Kind = "two-builds"      // loader and C library are of two builds
-	KindStack        Kind = "executable-stack"
-	KindTextRel      Kind = "text-relocations"
-	KindPlace        Kind = "search-list" // what a run path means is decided where the program is started
-	KindUnusual      Kind = "unusual"     // flags that few files have
-	KindUnderlinked  Kind = "underlinked" // what is used is not needed
-	KindUnused       Kind = "unused-need" // what is needed is not used
-	KindUnwinder     Kind = "no-libgcc"   // glibc opens libgcc_s.so.1 itself and does not find it
-	KindShadow       Kind = "shadowed"    // another file of the name stands further behind
-	KindAside        Kind = "taken-along" // what is taken along for run time, and cannot be, or not all of it
-	KindInterposed   Kind = "interposed"  // references reach another library than the one they were linked with
+	KindMissing      Kind = "missing"          // nothing answers a need
+	KindSoname       Kind = "same-soname"      // two files want one soname: the loader keeps one
+	KindVersions     Kind = "two-versions"     // two versions of one library in one process, with exported names in common
+	KindLibc         Kind = "two-libcs"        // members of two C libraries in one process
+	KindWrongMachine Kind = "wrong-machine"    // a file for another machine stands in the way
+	KindOutside      Kind = "outside-store"    // a store program loads a file from outside the store
+	KindVerNeedFile  Kind = "version-file"     // a vn_file is nobody's name: the loader aborts
+	KindPreload      Kind = "preload"          // a preload that the loader ignores
+	KindProcessor    Kind = "processor"        // another processor gets another file
+	KindSecure       Kind = "set-user-id"      // the loader ignores what makes a program relocatable
+	KindDuplicate    Kind = "loaded-twice"     // one soname is loaded from two files
+	KindVersion      Kind = "missing-version"  // a version is wanted that the library does not have
+	KindSymbol       Kind = "missing-symbol"   // nothing defines what references want
+	KindCopy         Kind = "copy-size"        // a program copies less of a variable than there is
+	KindIFunc        Kind = "early-ifunc"      // a function is chosen before its library is ready
+	KindUnbound      Kind = "unbound"          // the tables of a file are damaged, so what binds to what is not known
+	KindPageSize     Kind = "page-size"        // a file cannot be mapped in larger pages
+	KindISA          Kind = "instruction-set"  // a file is compiled for a later processor
+	KindRelr         Kind = "relr"             // relocations that the C library does not read
+	KindLibraryPath  Kind = "library-path"     // LD_LIBRARY_PATH replaces libraries
+	KindHostFiles    Kind = "host-files"       // a C library reads files of the machine it runs on
+	KindRuntimes     Kind = "two-runtimes"     // two of a compiler's runtime libraries in one process
+	KindBuilds       Kind = "two-builds"       // loader and C library are of two builds
+	KindStack        Kind = "executable-stack" // a file asks for a stack that code can run on
+	KindTextRel      Kind = "text-relocations" // a file wants its code written to when it is loaded
+	KindPlace        Kind = "search-list"      // what a run path means is decided where the program is started
+	KindUnusual      Kind = "unusual"          // flags that few files have
+	KindUnderlinked  Kind = "underlinked"      // what is used is not needed
+	KindUnused       Kind = "unused-need"      // what is needed is not used
+	KindUnwinder     Kind = "no-libgcc"        // glibc opens libgcc_s.so.1 itself and does not find it
+	KindShadow       Kind = "shadowed"         // another file of the name stands further behind
+	KindAside        Kind = "taken-along"      // what is taken along for run time, and cannot be, or not all of it
+	KindInterposed   Kind = "interposed"       // references reach another library than the one they were linked with
 )
 
 // Severity of a finding; its order is the order of printing.

@@ -33,6 +33,9 @@ type Include struct {
 //
 // What is guessed may be wrong, and no error comes of it: a program of another machine in a folder of PATH is
 // a finding, and stays a file.
+//
+// Errors are those of [Walk], a [*PluginRuleError] for an unknown name in Follow.Plugins, and an [*ItemError]
+// for what is to be included and cannot be.
 func Gather(root fs.FS, programs []string, opts Options, follow Follow) (*Closure, error) {
 	g := &gatherer{
 		root: root, opts: opts, follow: follow, items: map[string]*Item{}, read: map[string][]Mention{},

@@ -91,7 +91,7 @@ func (g *gatherer) named(wrapper, text string) []string {
 	if err != nil {
 		return nil
 	}
-	mentions, err := g.reader.Judge(&Object{Path: wrapper}, found)
+	mentions, err := g.reader.mentions(&Object{Path: wrapper}, found)
 	if err != nil {
 		return nil
 	}

@@ -114,7 +114,7 @@ func (g *gatherer) plugin(m *LinkMap, p *PluginMatch) {
 	if p.Rule.Files != "" && len(p.Files) == 0 {
 		return
 	}
-	wishes := p.Wishes(m)
+	wishes := p.wishes(m)
 	m.Wishes = append(m.Wishes, wishes...)
 	g.open(m, wishes)
 	if p.Rule.Vars == nil {

@@ -18,7 +18,7 @@ type Lack struct {
 // Learn compares a recording with what [Gather] takes along for programs, and gives what that lacks: first
 // libraries in the order in which they were opened, without what one before brings along, then files and
 // folders by path, without what is in a folder that is given. Only what is in the store counts, and what is not
-// there any more is left out.
+// there any more is left out. Errors are those of Gather.
 func Learn(root fs.FS, programs []string, opts Options, follow Follow, r *Recording) ([]Lack, error) {
 	c, err := Gather(root, programs, opts, follow)
 	if err != nil {

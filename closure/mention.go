@@ -29,6 +29,7 @@ type Mention struct {
 // MentionKind is what a mention names.
 type MentionKind string
 
+// What a mention can name.
 const (
 	MentionLibrary   MentionKind = "library"    // a library, which the holder can open at run time
 	MentionProgram   MentionKind = "program"    // a program or script that can be executed

@@ -22,7 +22,8 @@ type MentionReader struct {
 	store  *node              // the store directory; nil where there is none
 }
 
-// ErrChanged says that somebody writes to a file that is being read.
+// ErrChanged says that somebody writes to a file that is being read. Errors of [Gather], [Seeker] and
+// [MentionReader] wrap it and name the file.
 var ErrChanged = errors.New("the file was changed while it was being read")
 
 // NewMentionReader makes a reader of files of root, of which those of a walk may be known. The machine of the
@@ -86,7 +87,7 @@ func (r *MentionReader) Read(holders ...*Object) ([]Mention, error) {
 		if errs[i] != nil {
 			return nil, aboutFile(o.Path, errs[i])
 		}
-		mentions, err := r.Judge(o, found[i])
+		mentions, err := r.mentions(o, found[i])
 		if err != nil {
 			return nil, err
 		}
@@ -95,8 +96,8 @@ func (r *MentionReader) Read(holders ...*Object) ([]Mention, error) {
 	return all, nil
 }
 
-// Judge says what the paths are that a [Scanner] has found in a file.
-func (r *MentionReader) Judge(holder *Object, found []Found) ([]Mention, error) {
+// mentions says what the paths are that a [Scanner] has found in a file.
+func (r *MentionReader) mentions(holder *Object, found []Found) ([]Mention, error) {
 	if len(found) == 0 {
 		return nil, nil
 	}

@@ -33,6 +33,7 @@ type PluginRule struct {
 // PluginUse is what is done about plugins.
 type PluginUse string
 
+// What can be done about plugins.
 const (
 	PluginTake   PluginUse = "take"   // taken along unless told otherwise
 	PluginReport PluginUse = "report" // told of, and taken along where asked for
@@ -66,8 +67,8 @@ type PluginMatch struct {
 	own   []string          // folders, and files alone, that no variable led to
 }
 
-// Wishes are the plugins as libraries that the library opens.
-func (p *PluginMatch) Wishes(m *LinkMap) []Wish {
+// wishes are the plugins as libraries that the library opens.
+func (p *PluginMatch) wishes(m *LinkMap) []Wish {
 	names := slices.Clone(p.Rule.Libs)
 	if p.Rule.Files != "" {
 		names = append(names, p.Files...)

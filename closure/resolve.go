@@ -12,7 +12,8 @@ import (
 // Programs gives the programs that a name stands for, as absolute paths inside the root, ready for
 // [Walk]: a file is itself; a link from outside the store, such as result, is followed into it; a
 // folder, such as a store path, stands for every executable file below its bin/, hidden ones left
-// out. Links inside the store are kept, since a program may look at the name it is started by.
+// out. Links inside the store are kept, since a program may look at the name it is started by. What is not
+// there, or a folder without programs, is a [*ProgramError].
 func Programs(root fs.FS, name string, opts Options) ([]string, error) {
 	w := &walker{objects: objects{tree: newTree(root)}, opts: opts}
 	at, err := w.enterStore(path.Join("/", name), opts.storeDir())

@@ -26,7 +26,7 @@ type overlay struct {
 
 // Range is a range of bytes in a file.
 type Range struct {
-	Off, Len int64
+	Off, Len int64 // bytes
 }
 
 // Over is the same patch over another reader of the same original: what was planned once serves each

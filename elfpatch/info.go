@@ -55,7 +55,7 @@ type Segment struct {
 	Flags  elf.ProgFlag
 	Off    uint64 // offset in the file, bytes
 	Vaddr  uint64 // address, bytes
-	Paddr  uint64
+	Paddr  uint64 // a physical address, which Linux programs have no use for
 	Filesz uint64 // bytes in the file
 	Memsz  uint64 // bytes in memory
 	Align  uint64 // Off and Vaddr agree modulo this

@@ -29,7 +29,7 @@ type Symbols struct {
 // Reference is a symbol that at least one relocation of a class looks up.
 type Reference struct {
 	Name   string
-	Symbol uint32
+	Symbol uint32 // its number in Symbols
 	Hash   uint32 // the name's hash by DT_GNU_HASH, with bit 0 set
 	Class  Class
 }

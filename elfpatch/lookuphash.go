@@ -9,7 +9,7 @@ import (
 // Hashed is a symbol that a lookup can find: as much of it as the lookup looks at.
 type Hashed struct {
 	Hash    uint32 // of its name by DT_GNU_HASH, with bit 0 set
-	Symbol  uint32
+	Symbol  uint32 // its number in Symbols
 	name    uint32 // st_name
 	Section elf.SectionIndex
 	Valued  bool   // st_value is not 0

@@ -12,7 +12,7 @@ import (
 // covers that.
 type Note struct {
 	Name string // the owner, without its NUL
-	Type uint32
+	Type uint32 // what it means is the owner's affair
 	Desc []byte
 	Off  uint64 // where the entry stands in the file, bytes
 }

@@ -18,13 +18,14 @@ type Place struct {
 // Use is what the kernel or the loader reads the text at a place for.
 type Use string
 
+// What a place is read for.
 const (
 	UseNone    Use = ""         // nothing
 	UseInterp  Use = "interp"   // PT_INTERP
 	UseNeeded  Use = "needed"   // DT_NEEDED, or one of DT_FILTER, DT_AUXILIARY, DT_AUDIT and DT_DEPAUDIT
 	UseSoname  Use = "soname"   // DT_SONAME
 	UseRunPath Use = "run-path" // DT_RUNPATH or DT_RPATH
-	// UseDead: it is in the dynamic string table, and no entry of the dynamic section names it: what an
+	// UseDead is a text in the dynamic string table that no entry of the dynamic section names: what an
 	// earlier edit has left, or a part of a symbol's name. The loader opens neither.
 	UseDead Use = "dead"
 )

@@ -14,10 +14,10 @@ type Section struct {
 	Addr      uint64 // 0 when it is not in memory
 	Off       uint64 // offset in the file, bytes
 	Size      uint64 // bytes, in memory only for SHT_NOBITS
-	Link      uint32
-	Info      uint32
-	Addralign uint64
-	Entsize   uint64
+	Link      uint32 // sh_link: most often the number of a section that belongs to it
+	Info      uint32 // sh_info: what it means is decided by Type
+	Addralign uint64 // bytes; 0 and 1 ask for nothing
+	Entsize   uint64 // bytes of one entry of a table; 0 where it is none
 }
 
 // ReadSections reads the section headers of the ELF file src of size bytes, nil where there are none.

@@ -2,8 +2,8 @@ package wrapper
 
 import "strings"
 
-// Apply makes the change of a variable that has that value, or is not set.
-func (c Change) Apply(value string, set bool) (string, bool) {
+// apply makes the change of a variable that has that value, or is not set.
+func (c Change) apply(value string, set bool) (string, bool) {
 	switch {
 	case c.Op == Unset:
 		return "", false
@@ -70,7 +70,7 @@ func (c Change) applyFound(value string, set bool) string {
 func Variable(changes []Change, name, value string, set bool) (string, bool) {
 	for _, c := range changes {
 		if c.Name == name {
-			value, set = c.Apply(value, set)
+			value, set = c.apply(value, set)
 		}
 	}
 	return value, set

@@ -67,11 +67,11 @@ func FuzzParse(f *testing.F) {
 				t.Error("a NUL")
 			}
 			for _, c := range w.Env {
-				c.Apply("a:b", true)
+				c.apply("a:b", true)
 			}
 			for _, a := range append(w.Args, w.After...) {
-				if again := (Arg{Text: a.Sh(), Shell: true}).Sh(); a.Shell && again != a.Sh() {
-					t.Errorf("%q is written as %q, and that as %q", a.Text, a.Sh(), again)
+				if again := (Arg{Text: a.sh(), Shell: true}).sh(); a.Shell && again != a.sh() {
+					t.Errorf("%q is written as %q, and that as %q", a.Text, a.sh(), again)
 				}
 			}
 			next, err := w.StartedBy("/w")

@@ -209,7 +209,7 @@ func (r *reader) change(c Change) error {
 	}
 	v := r.variable(c.Name)
 	if v.known || v.gone {
-		value, set := c.Apply(v.value, !v.gone)
+		value, set := c.apply(v.value, !v.gone)
 		r.work += len(value)
 		v.value, v.known, v.gone = value, set, !set
 	} else if c.Op == Set {

@@ -11,7 +11,7 @@ import (
 func (w *Wrapper) Setup() string {
 	var out strings.Builder
 	for _, c := range w.Env {
-		out.WriteString(c.Sh())
+		out.WriteString(c.sh())
 	}
 	if w.Chdir != "" {
 		physical := ""
@@ -27,20 +27,20 @@ func (w *Wrapper) Setup() string {
 func (w *Wrapper) Arguments() string {
 	var words []string
 	for _, a := range w.Args {
-		words = append(words, a.Sh())
+		words = append(words, a.sh())
 	}
 	if !w.Drop {
 		words = append(words, `"$@"`)
 	}
 	for _, a := range w.After {
-		words = append(words, a.Sh())
+		words = append(words, a.sh())
 	}
 	return strings.Join(words, " ")
 }
 
-// Sh is the lines of a POSIX shell that make the change and nothing else. [RootVariable] is the bundle's
+// sh is the lines of a POSIX shell that make the change and nothing else. [RootVariable] is the bundle's
 // folder. The value stands in quotes, whatever bytes it has but NUL.
-func (c Change) Sh() string {
+func (c Change) sh() string {
 	p := printer{rooted: true}
 	x, v, s := c.Name, p.quote(c.Value), p.quote(c.Sep)
 	var lines []string
@@ -114,8 +114,8 @@ func (c Change) onceFound(x, v, s string) []string {
 	}
 }
 
-// Sh is the argument as words of a POSIX shell, [RootVariable] being the bundle's folder. A Text for the shell that Parse would not have made is quoted as it is.
-func (a Arg) Sh() string {
+// sh is the argument as words of a POSIX shell, [RootVariable] being the bundle's folder. A Text for the shell that Parse would not have made is quoted as it is.
+func (a Arg) sh() string {
 	p := printer{rooted: true}
 	if !a.Shell {
 		return p.quote(a.Text)

@@ -118,11 +118,11 @@ func same(t *testing.T, path string, w *Wrapper, envs []map[string]string) {
 		applied := maps.Clone(env)
 		for _, c := range w.Env {
 			value, set := applied[c.Name]
-			if applied[c.Name], set = c.Apply(value, set); !set {
+			if applied[c.Name], set = c.apply(value, set); !set {
 				delete(applied, c.Name)
 			}
 		}
-		require.Equal(t, want.env, applied, "Apply %q", env)
+		require.Equal(t, want.env, applied, "apply %q", env)
 		for _, shell := range shells() {
 			got := start(t, shell[0], append(append(shell[1:len(shell):len(shell)], launcher), args...), env, dir)
 			got.argv[0] = argv0 // a shell gives its program the name it likes
@@ -260,14 +260,14 @@ func TestRendering(t *testing.T) {
 		{Arg{Text: "two words", Shell: true}, Arg{Text: `'two words'`}},
 		{Arg{Text: "$(id)", Shell: true}, Arg{Text: `'$(id)'`}},
 	} {
-		assert.Equal(t, test.want.Text, test.arg.Sh(), test.arg.Text)
+		assert.Equal(t, test.want.Text, test.arg.sh(), test.arg.Text)
 	}
 	c := Change{Op: Prefix, Name: "P", Value: "%ROOT%/bin", Sep: ":"}
-	assert.Equal(t, "P=\"$nixbundle_root\"'bin'${P:+':'$P}\nexport P\n", c.Sh())
+	assert.Equal(t, "P=\"$nixbundle_root\"'bin'${P:+':'$P}\nexport P\n", c.sh())
 	for _, shell := range shells() {
 		for _, root := range []string{"/r/", "/it's a $root/"} {
-			script := "nixbundle_root=$1; P=x; A=1\n" + c.Sh() + Change{Op: Prefix, Once: true, Name: "P", Value: "%ROOT%/bin", Sep: ":"}.Sh() +
-				"printf '%s,' \"$P\" " + Arg{Text: `${A:+--x=%ROOT%/s '%ROOT%/i t'}`, Shell: true}.Sh() + "\n"
+			script := "nixbundle_root=$1; P=x; A=1\n" + c.sh() + Change{Op: Prefix, Once: true, Name: "P", Value: "%ROOT%/bin", Sep: ":"}.sh() +
+				"printf '%s,' \"$P\" " + Arg{Text: `${A:+--x=%ROOT%/s '%ROOT%/i t'}`, Shell: true}.sh() + "\n"
 			out, err := exec.Command(shell[0], append(shell[1:len(shell):len(shell)], "-f", "-c", "IFS=; "+script, "x", root)...).Output()
 			require.NoError(t, err, "%q", shell)
 			assert.Equal(t, root+"bin:x,--x="+root+"s "+root+"i t,", string(out), "%q", shell)

@@ -3,6 +3,7 @@ package wrapper
 // Kind is what a wrapper is.
 type Kind string
 
+// The kinds of wrappers.
 const (
 	Shell  Kind = "shell"  // a shell script that only sets up and execs, as makeWrapper writes it
 	Binary Kind = "binary" // a makeBinaryWrapper program
@@ -40,18 +41,20 @@ type Argv0 struct {
 // Op is what is done to a variable.
 type Op string
 
+// What can be done to a variable.
 const (
-	Set        Op = "set"
+	Set        Op = "set"        // to Value, whatever is there
 	SetDefault Op = "setDefault" // unless it is set, to whatever
 	Fill       Op = "fill"       // unless it is set and not empty
-	Unset      Op = "unset"
-	Prefix     Op = "prefix" // put in front of what is there, with Sep between
-	Suffix     Op = "suffix" // put behind it
+	Unset      Op = "unset"      // take it out of the environment
+	Prefix     Op = "prefix"     // put in front of what is there, with Sep between
+	Suffix     Op = "suffix"     // put behind it
 )
 
 // Join is when Sep stands between what is there and what is added.
 type Join string
 
+// When Sep stands between; the zero value is what most wrappers do.
 const (
 	JoinText   Join = ""       // where something is there: the variable is set and not empty
 	JoinSet    Join = "set"    // where the variable is set, be it empty: makeBinaryWrapper

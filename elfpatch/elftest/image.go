@@ -56,7 +56,7 @@ type Symbol struct {
 	Visibility elf.SymVis
 	Section    elf.SectionIndex // 0: chosen by Type
 	Value      uint64           // 0: an address of its own, or none if Undefined
-	Size       uint64
+	Size       uint64           // bytes
 
 	// Version is the version of the definition, or the one that the reference wants of the file
 	// VersionFile (vn_file; "" means the first of Image.Needed). A definition with a VersionFile is
@@ -80,7 +80,7 @@ type VersionNeed struct {
 // Dyn is an entry of the dynamic section. With Str, the value is its offset in the string table.
 type Dyn struct {
 	Tag elf.DynTag
-	Val uint64
+	Val uint64 // not heeded with Str
 	Str string
 }
 
@@ -88,7 +88,7 @@ type Dyn struct {
 type Note struct {
 	Section string // its section's name; "" means .note
 	Name    string // the owner
-	Type    uint32
+	Type    uint32 // what it means is the owner's affair
 	Desc    []byte
 	Align   uint64 // 4 or 8; 0 means 4
 }
@@ -98,10 +98,10 @@ type Hash int
 
 // The zero value is the usual: both.
 const (
-	HashBoth Hash = iota
-	HashGNU       // DT_GNU_HASH alone
-	HashSysV      // DT_HASH alone
-	HashNone      // none: the loader finds no symbol in it
+	HashBoth Hash = iota // DT_GNU_HASH and DT_HASH
+	HashGNU              // DT_GNU_HASH alone
+	HashSysV             // DT_HASH alone
+	HashNone             // none: the loader finds no symbol in it
 )
 
 // Bytes returns the file. The same Image always gives the same bytes.

@@ -17,10 +17,12 @@ type Note struct {
 }
 
 const (
-	// Owner is the note's name.
-	Owner = "nixbundle"
-	// Type is the note's type.
-	Type = 1
+	noteOwner = "nixbundle" // the note's name
+	noteType  = 1
+)
+
+// What callers lay out a segment by.
+const (
 	// Head is how many bytes stand before the code (src/stub.c: struct note).
 	Head = 48
 	// MaxLoader is the longest path of a loader in bytes: with the NUL, what Linux takes (PATH_MAX).
@@ -33,10 +35,10 @@ const noteHeader = 24 // three words, and the name padded to 12
 func (n *Note) Encode(order binary.ByteOrder, code []byte) []byte {
 	size := (Head + len(code) + len(n.Loader) + 1 + 3) &^ 3
 	b := make([]byte, size)
-	order.PutUint32(b[0:], uint32(len(Owner)+1))
+	order.PutUint32(b[0:], uint32(len(noteOwner)+1))
 	order.PutUint32(b[4:], uint32(size-noteHeader))
-	order.PutUint32(b[8:], Type)
-	copy(b[12:], Owner)
+	order.PutUint32(b[8:], noteType)
+	copy(b[12:], noteOwner)
 	order.PutUint64(b[24:], n.Addr)
 	order.PutUint64(b[32:], n.Entry)
 	order.PutUint32(b[40:], uint32(Head+len(code)))
@@ -48,8 +50,8 @@ func (n *Note) Encode(order binary.ByteOrder, code []byte) []byte {
 
 // Is reports whether a segment that starts with the Head bytes b is a stub's.
 func Is(order binary.ByteOrder, b []byte) bool {
-	return len(b) >= Head && order.Uint32(b) == uint32(len(Owner)+1) && order.Uint32(b[8:]) == Type &&
-		string(b[12:noteHeader]) == Owner+"\x00\x00\x00"
+	return len(b) >= Head && order.Uint32(b) == uint32(len(noteOwner)+1) && order.Uint32(b[8:]) == noteType &&
+		string(b[12:noteHeader]) == noteOwner+"\x00\x00\x00"
 }
 
 // Decode reads the note of a stub's segment b, which Is has recognised. It trusts no length in it.
