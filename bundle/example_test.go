@@ -11,7 +11,8 @@ import (
 	"github.com/nixbundle/nixbundle/closure"
 )
 
-// The main job as a library: resolve, walk, plan, prove, pack.
+// The main job as a library: gather, judge, plan, prove, create. NewPlan judges too, and refuses what the loader
+// would mix up.
 func Example() {
 	root, err := closure.OpenRoot("../testdata/demo")
 	if err != nil {
@@ -21,11 +22,11 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	c, err := closure.Walk(root, programs, closure.Options{})
+	c, err := closure.Gather(root, programs, closure.Options{}, closure.Follow{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	plan, err := bundle.NewPlan(c, bundle.Options{Interp: "system"})
+	plan, err := bundle.NewPlan(c, bundle.Options{Interp: string(bundle.StrategySystem)})
 	if err != nil {
 		log.Fatal(err)
 	}
