@@ -89,6 +89,9 @@ func emulatorFor(info *elfpatch.Info, o Options) (*emulator, error) {
 // findEmulator finds the qemu-user for a machine; nil where there is none.
 func findEmulator(m elf.Machine, o Options) *emulator {
 	q, known := qemus[m]
+	if o.Look == nil {
+		return nil
+	}
 	file, err := o.Look("qemu-" + q.name + "-static")
 	if err == nil {
 		file, err = filepath.Abs(file)

@@ -25,7 +25,8 @@ type Options struct {
 
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Look finds a program of this machine by its name, as exec.LookPath does.
+	// Look finds qemu-user on this machine by its name, as exec.LookPath does; nil finds none, so that only programs
+	// for this machine can be run.
 	Look func(name string) (string, error)
 }
 
