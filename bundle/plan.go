@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -122,7 +123,7 @@ func (e *ConflictError) Hint() string {
 // has no answer, a *closure.ProgramError where a program is none, a *MachineError where programs are for
 // several machines, a *TargetError where the target's own C library is asked for and will not do, an
 // *OptionError where an option makes no sense, and a *CollisionError where one tree cannot give every
-// program its own copy.
+// program its own copy. A closure without programs is an error too.
 func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 	p := &Plan{Name: opts.Name, Prefix: opts.Prefix, Epoch: cmp.Or(opts.Epoch, 1), Strict: opts.Strict, closure: c, Apart: apart(c)}
 	if err := p.admit(opts); err != nil {
@@ -172,6 +173,9 @@ func (p *Plan) sortEntries() {
 
 // admit refuses a closure that must not be packed.
 func (p *Plan) admit(opts Options) error {
+	if len(p.closure.LinkMaps) == 0 {
+		return errors.New("there is no program to make a bundle of")
+	}
 	if strings.ContainsAny(opts.Name, "/\x00") || opts.Name == "." || opts.Name == ".." {
 		return &OptionError{"name", opts.Name, "it must be one folder name"}
 	}

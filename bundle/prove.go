@@ -30,8 +30,12 @@ func (e *ProofError) Error() string {
 // Prove walks the planned tree as the loader would, over the edited files, and compares: every
 // program must load the same objects in the same order, every need must get the same answer, and
 // every symbol reference must reach the same definition; so must what it opens at run time, and libraries that
-// are taken along for themselves. It returns a *ProofError with the first difference. Nothing is written.
+// are taken along for themselves. It returns a *ProofError with the first difference. Nothing is written. A plan
+// that NewPlan has not made cannot be proven.
 func (p *Plan) Prove() error {
+	if p.closure == nil {
+		return errors.New("the plan is not one of NewPlan: there is nothing to hold it against")
+	}
 	if p.prefix != nil {
 		return p.provePrefix()
 	}

@@ -62,8 +62,13 @@ type LinkMap struct {
 	bindings *Bindings // once they are known
 }
 
-// Program is the program itself.
-func (m *LinkMap) Program() *Loaded { return m.Loaded[0] }
+// Program is the program itself, or the library that is walked by itself; nil where Err says why it could not be.
+func (m *LinkMap) Program() *Loaded {
+	if len(m.Loaded) == 0 {
+		return nil
+	}
+	return m.Loaded[0]
+}
 
 // All is every object of the process once: Loaded in order, then ld.so where no need put it there, then what
 // is opened at run time.

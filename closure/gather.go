@@ -37,6 +37,9 @@ type Include struct {
 // Errors are those of [Walk], a [*PluginRuleError] for an unknown name in Follow.Plugins, and an [*ItemError]
 // for what is to be included and cannot be.
 func Gather(root fs.FS, programs []string, opts Options, follow Follow) (*Closure, error) {
+	if len(programs) == 0 {
+		return Walk(root, nil, opts)
+	}
 	g := &gatherer{
 		root: root, opts: opts, follow: follow, items: map[string]*Item{}, read: map[string][]Mention{},
 		looked: map[string]bool{}, known: map[string]bool{}, changes: map[string][]wrapper.Change{},

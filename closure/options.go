@@ -1,5 +1,7 @@
 package closure
 
+import "cmp"
+
 // Options of a walk; the zero value is right for a program of this machine that is started without
 // LD_LIBRARY_PATH and LD_PRELOAD. Nothing is ever taken from the environment.
 type Options struct {
@@ -38,8 +40,5 @@ type Opened struct {
 
 // storeDir is the store directory that the options mean.
 func (o *Options) storeDir() string {
-	if o.StoreDir == "" {
-		return "/nix/store"
-	}
-	return o.StoreDir
+	return cmp.Or(o.StoreDir, usualStoreDir)
 }

@@ -1,6 +1,9 @@
 package closure
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // StorePath is one entry of the store directory: DIGEST-NAME (Nix manual, "Store Path").
 type StorePath struct {
@@ -10,14 +13,18 @@ type StorePath struct {
 }
 
 const (
+	usualStoreDir = "/nix/store"
+
 	digestLen   = 32
 	maxStoreLen = 211 // Nix src/libstore/path.hh: StorePath::MaxPathLen
 	nix32       = "0123456789abcdfghijklmnpqrsvwxyz"
 )
 
 // ParseStorePath splits a path into the store path that it lies in and the rest, "" or "/lib/...".
-// ok is false when it lies in none. The path is taken as text: no link is followed.
+// ok is false when it lies in none. The path is taken as text: no link is followed. A storeDir of "" means
+// /nix/store.
 func ParseStorePath(storeDir, p string) (sp StorePath, rest string, ok bool) {
+	storeDir = cmp.Or(storeDir, usualStoreDir)
 	below, ok := strings.CutPrefix(p, strings.TrimRight(storeDir, "/")+"/")
 	if !ok {
 		return StorePath{}, "", false

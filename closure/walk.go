@@ -12,7 +12,8 @@ import (
 // Walk computes what each program's loader would map, in its order, and why. Programs are absolute
 // slash paths inside root; root's files must also be io.ReaderAt, and links are read through
 // fs.ReadLinkFS; several files are opened at a time. A library is taken as ldd takes one; a wrapper or a script
-// stands for the program that it starts, in the environment that it makes.
+// stands for the program that it starts, in the environment that it makes. Of no programs the closure is empty,
+// whatever opts say.
 //
 // A need that nothing answers is no error: its To is nil, see [Closure.Missing]. What stops the loader
 // itself is one: a [*LoadError]. What is no program is a [*ProgramError], and a wrapper that leads to
@@ -25,6 +26,9 @@ func Walk(root fs.FS, programs []string, opts Options) (*Closure, error) {
 	w.ahead = newReadAhead(w.tree)
 	defer w.stopReadAhead()
 	c := &Closure{StoreDir: opts.storeDir()}
+	if len(programs) == 0 {
+		return c, nil
+	}
 	for _, path := range programs {
 		m, err := w.linkMap(path)
 		if err != nil {
