@@ -32,6 +32,44 @@ func demoBundle(dir string) (string, error) {
 	return name, err
 }
 
+// The name says the format: one that ends in a slash is a folder, in which the bundle's own appears.
+func ExampleCreate() {
+	root, err := closure.OpenRoot("../testdata/demo")
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := closure.Walk(root, []string{"/sensor-fixed/bin/sensor"}, closure.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	plan, err := bundle.NewPlan(c, bundle.Options{Name: "release"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "nixbundle-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	summary, err := bundle.Create(context.Background(), dir+"/out/", plan, bundle.PackOptions{Tool: "release.sh"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	names, err := filepath.Glob(dir + "/out/release/*")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, name := range names {
+		fmt.Println(filepath.Base(name))
+	}
+	fmt.Println(summary.Entries, "entries by", summary.Manifest.Tool)
+	// Output:
+	// bin
+	// lib
+	// share
+	// 13 entries by release.sh
+}
+
 // Pack writes to any writer, and the same plan gives the same bytes.
 func ExamplePack() {
 	root, err := closure.OpenRoot("../testdata/demo")

@@ -154,6 +154,25 @@ func ExampleEdit() {
 	// true 2
 }
 
+// An Image knows what differs, and how long the whole is, before anything is written.
+func ExampleImage() {
+	file := elftest.Image{Needed: []string{"libbar.so.1"}}.Bytes()
+	image, err := elfpatch.Apply(bytes.NewReader(file), int64(len(file)), elfpatch.Edit{
+		ReplaceNeeded: map[string]string{"libbar.so.1": "libfoo.so.2"}, // no longer than the old name, which dies
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	differing := int64(0)
+	for _, r := range image.Overlays() {
+		differing += r.Len
+	}
+	var out bytes.Buffer
+	n, err := image.WriteTo(&out)
+	fmt.Println(n == image.Size(), n == int64(len(file)), differing < 100, err)
+	// Output: true true true <nil>
+}
+
 // Check tells what the kernel or the loader would not take.
 func ExampleCheck() {
 	file := elftest.Image{Soname: "libfoo.so.1"}.Bytes()

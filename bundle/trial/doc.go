@@ -6,5 +6,7 @@
 // target is named the program runs in that, which cannot be written to; else in an empty one. A program
 // for another machine runs in qemu-user.
 //
+// What the package exports is listed in testdata/api/bundle-trial.txt; package bundle says what is promised of it.
+//
 // The package does not check what it runs: bundle.Verify does. It works on Linux.
 package trial

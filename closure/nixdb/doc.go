@@ -5,5 +5,7 @@
 // (db.sqlite-shm), which nobody but Nix may, and knows no io/fs.FS; two tables are read here instead,
 // by SQLite's file format (sqlite.org/fileformat2.html), while Nix may be writing.
 //
+// What the package exports is listed in testdata/api/closure-nixdb.txt; package closure says what is promised of it.
+//
 // The package does not write, does not lock, does not read SQL, and knows no table but Nix's two.
 package nixdb

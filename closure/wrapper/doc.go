@@ -8,6 +8,8 @@
 // [Wrapper.Setup] and [Wrapper.Arguments] write it as lines of a POSIX shell again. There %ROOT% in a text stands
 // for the folder of a bundle; a wrapper that has those characters in it is not supported.
 //
+// What the package exports is listed in testdata/api/closure-wrapper.txt; package closure says what is promised of it.
+//
 // The package does not open files, does not follow one wrapper to the next, and does not decide what
 // becomes of the paths in a wrapper.
 package wrapper

@@ -16,6 +16,8 @@
 // x86-64, i386, AArch64, Arm or RISC-V runs and exits with status 0. The same Image always gives
 // the same bytes. Neither a compiler nor a network is needed.
 //
+// What the package exports is listed in testdata/api/elfpatch-elftest.txt; package elfpatch says what is promised of it.
+//
 // The package does not read ELF files, makes no code that does anything, and no debug information.
 // It makes sound files only; tests of damaged ones damage the bytes.
 package elftest

@@ -32,5 +32,7 @@
 //
 // The sources are in src; make stubs builds the bytes with Debian's cross compilers.
 //
+// What the package exports is listed in testdata/api/elfpatch-stub.txt; package elfpatch says what is promised of it.
+//
 // It neither places a stub in a program, which package elfpatch does, nor looks for loaders.
 package stub
