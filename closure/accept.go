@@ -1,6 +1,8 @@
 package closure
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -43,13 +45,35 @@ func (c *Closure) Accept(f *Finding, reason string) Acceptance {
 	return a
 }
 
+// Fingerprint is 32 hexadecimal digits that two acceptances share where they are of the same thing, whatever their
+// reasons.
+func (a *Acceptance) Fingerprint() string {
+	h := sha256.New()
+	for _, part := range append([]string{string(a.Kind), a.Program, a.Name}, a.Copies...) {
+		fmt.Fprintf(h, "%d:%s,", len(part), part) // as netstrings, so that no two lists are written alike
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
 // covers reports whether two acceptances are of the same thing, whatever their reasons.
 func (a *Acceptance) covers(b *Acceptance) bool {
 	return a.Kind == b.Kind && a.Program == b.Program && a.Name == b.Name && slices.Equal(a.Copies, b.Copies)
 }
 
+// Accepted is a finding that an acceptance covers.
+type Accepted struct {
+	Finding
+	Reason string // as the acceptance has it
+}
+
 // Unaccepted gives the findings that no acceptance covers, and the acceptances that cover none.
 func (c *Closure) Unaccepted(findings []Finding, accepted []Acceptance) (open []Finding, stale []Acceptance) {
+	open, _, stale = c.Sift(findings, accepted)
+	return open, stale
+}
+
+// Sift gives the findings that no acceptance covers, those that one does, and the acceptances that cover none.
+func (c *Closure) Sift(findings []Finding, accepted []Acceptance) (open []Finding, covered []Accepted, stale []Acceptance) {
 	used := make([]bool, len(accepted))
 	for _, f := range findings {
 		this := c.Accept(&f, "")
@@ -58,6 +82,7 @@ func (c *Closure) Unaccepted(findings []Finding, accepted []Acceptance) (open []
 			open = append(open, f)
 		} else {
 			used[at] = true
+			covered = append(covered, Accepted{f, accepted[at].Reason})
 		}
 	}
 	for i, a := range accepted {
@@ -65,7 +90,7 @@ func (c *Closure) Unaccepted(findings []Finding, accepted []Acceptance) (open []
 			stale = append(stale, a)
 		}
 	}
-	return open, stale
+	return open, covered, stale
 }
 
 // maxAcceptances bounds a file of acceptances, in bytes.
