@@ -3,6 +3,7 @@ package bundle
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"path"
 	"slices"
 
@@ -123,6 +124,25 @@ func (m *Manifest) encode() ([]byte, error) {
 	e.SetIndent("", "  ")
 	err := e.Encode(m)
 	return b.Bytes(), err
+}
+
+// Record is what the manifest will say of an entry, less what only its bytes tell: its size, its digest, and
+// the earlier file that it repeats.
+func (p *Plan) Record(e *Entry) ManifestEntry {
+	r := ManifestEntry{Path: e.Path, Type: TypeFile, Mode: fmt.Sprintf("%04o", e.Mode.Perm())}
+	switch {
+	case e.Mode.IsDir():
+		r.Type = TypeFolder
+		return r
+	case !e.Mode.IsRegular():
+		r.Type, r.Link = TypeLink, e.Link
+		return r
+	}
+	r.Edits = e.Changes()
+	if e.Object != nil {
+		r.Source, r.StorePath = e.Object.Path, p.storePath(e.Object)
+	}
+	return r
 }
 
 // storePath is the store path that an object is in, "" outside the store.

@@ -307,20 +307,11 @@ func (k *packer) about(i int, err error) error {
 // record is what the manifest will say of an entry; the digest of a file with bytes of its own is
 // not known yet.
 func (k *packer) record(i int) ManifestEntry {
-	e := &k.entries[i]
-	r := ManifestEntry{Path: e.Path, Type: TypeFile, Mode: fmt.Sprintf("%04o", e.Mode.Perm())}
-	switch {
-	case e.Mode.IsDir():
-		r.Type = TypeFolder
-		return r
-	case !e.Mode.IsRegular():
-		r.Type, r.Link = TypeLink, e.Link
+	r := k.plan.Record(&k.entries[i])
+	if r.Type != TypeFile {
 		return r
 	}
-	r.Size, r.Edits = k.sizes[i], e.Changes()
-	if e.Object != nil {
-		r.Source, r.StorePath = e.Object.Path, k.plan.storePath(e.Object)
-	}
+	r.Size = k.sizes[i]
 	if j := k.first[i]; j >= 0 {
 		r.SameAs, r.SHA256 = k.entries[j].Path, k.records[j].SHA256
 		k.sum.Shared++

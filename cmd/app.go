@@ -142,6 +142,7 @@ and names what the dynamic loader will mix up before it ships.
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.sizeCommand(), a.inspectCommand(),
 		a.bindingsCommand(), a.learnCommand(), a.verifyCommand(), a.targetsCommand(), a.patchelfCommand())
+	root.AddCommand(a.schemaCommand())
 	addTopics(root)
 	return root
 }
@@ -172,7 +173,7 @@ func exactlyOne(c *cobra.Command, args []string) error {
 
 // addJSON gives a verb that answers its --json.
 func (a *app) addJSON(c *cobra.Command) {
-	c.Flags().BoolVar(&a.json, "json", false, "answer as JSON")
+	c.Flags().BoolVar(&a.json, "json", false, "answer as JSON (nixbundle help json)")
 }
 
 // collect sets how much garbage may pile up, in percent of what is in use, unless GOGC says it.

@@ -6,6 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/cmd/schema"
+	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
 // bindingsFlags choose among bindings; "" chooses all.
@@ -46,7 +48,10 @@ func (a *app) bindings(args []string, flags bindingsFlags) error {
 	if err := c.Missing(); err != nil {
 		return err
 	}
-	p := bindingsPrinter{app: a, flags: flags, closure: c, list: []bindingJSON{}, seen: map[bindingLine]bool{}}
+	p := bindingsPrinter{
+		app: a, flags: flags, closure: c, seen: map[bindingLine]bool{},
+		answer: bindingsJSON{answer{schema.Bindings}, []bindingJSON{}, []faultJSON{}},
+	}
 	for _, m := range c.LinkMaps {
 		b, err := closure.Bind(m)
 		if err != nil {
@@ -61,9 +66,7 @@ func (a *app) bindings(args []string, flags bindingsFlags) error {
 		}
 	}
 	if a.json {
-		err = a.printJSON(struct {
-			Bindings []bindingJSON `json:"bindings"`
-		}{p.list})
+		err = a.printJSON(p.answer)
 	}
 	if err == nil && p.fatal {
 		err = errFindings
@@ -76,8 +79,8 @@ type bindingsPrinter struct {
 	*app
 	flags   bindingsFlags
 	closure *closure.Closure
-	list    []bindingJSON // for --json
-	fatal   bool          // the loader would give up
+	answer  bindingsJSON // for --json
+	fatal   bool         // the loader would give up
 	interp  *closure.Loaded
 
 	from *closure.Loaded      // whose lines are being printed
@@ -88,6 +91,7 @@ func (p *bindingsPrinter) print(b *closure.Bindings) {
 	p.interp = b.Map.Interp
 	for _, f := range b.Faults {
 		p.tell("%s", f)
+		p.answer.Faults = append(p.answer.Faults, faultJSON{f.From.Path, f.To.Path, f.Version, f.Fatal()})
 		p.fatal = p.fatal || f.Fatal()
 	}
 	bindings := b.All()
@@ -99,7 +103,7 @@ func (p *bindingsPrinter) print(b *closure.Bindings) {
 		case !p.chosen(&binding):
 			continue
 		case p.json:
-			p.list = append(p.list, newBindingJSON(&binding))
+			p.answer.Bindings = append(p.answer.Bindings, newBindingJSON(&binding))
 		default:
 			p.printLine(&binding)
 		}
@@ -150,17 +154,30 @@ func (p *bindingsPrinter) printLine(b *closure.Binding) {
 	_, _ = io.WriteString(p.Stdout, "\n")
 }
 
+type bindingsJSON struct {
+	answer
+	Bindings []bindingJSON `json:"bindings"`
+	Faults   []faultJSON   `json:"faults"`
+}
+
 type bindingJSON struct {
+	From    string         `json:"from"`
+	Symbol  string         `json:"symbol"`
+	Version string         `json:"version,omitempty"`
+	Class   elfpatch.Class `json:"class"`
+	Weak    bool           `json:"weak"`
+	To      string         `json:"to,omitempty"`
+}
+
+type faultJSON struct {
 	From    string `json:"from"`
-	Symbol  string `json:"symbol"`
-	Version string `json:"version,omitempty"`
-	Class   string `json:"class"`
-	Weak    bool   `json:"weak"`
-	To      string `json:"to,omitempty"`
+	To      string `json:"to"`
+	Version string `json:"version"`
+	Fatal   bool   `json:"fatal"`
 }
 
 func newBindingJSON(b *closure.Binding) bindingJSON {
-	j := bindingJSON{From: b.From.Path, Symbol: b.Symbol, Version: b.Version, Class: b.Class.String(), Weak: b.Weak}
+	j := bindingJSON{From: b.From.Path, Symbol: b.Symbol, Version: b.Version, Class: b.Class, Weak: b.Weak}
 	if b.To != nil {
 		j.To = b.To.Path
 	}

@@ -106,6 +106,9 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 			return usageError{err}
 		}
 	}
+	if a.json && flags.output == "-" && !flags.dryRun {
+		return usageError{errors.New("--json and -o -: standard output is the bundle, which has the answer in its manifest")}
+	}
 	if flags.plan.Accept, err = readAccepted(flags.accept); err != nil {
 		return err
 	}
@@ -140,7 +143,7 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 	if !flags.quiet {
 		a.sayPlan(plan, flags.output, summary)
 	}
-	if a.json && flags.output != "-" {
+	if a.json {
 		return a.printJSON(summary.Manifest)
 	}
 	return nil
@@ -236,7 +239,7 @@ func bytesText(n int64) string {
 // printPlan prints a plan: the plan is the explanation.
 func (a *app) printPlan(plan *bundle.Plan) error {
 	if a.json {
-		return a.printJSON(planJSON(plan))
+		return a.printJSON(newPlanJSON(plan))
 	}
 	for _, p := range plan.Programs {
 		fprintf(a.Stdout, "program %s: interpreter %s: %s\n", p.Entry, p.Strategy, p.Reason)
@@ -274,39 +277,4 @@ func orNone(s string) string {
 		return "none"
 	}
 	return s
-}
-
-func planJSON(plan *bundle.Plan) any {
-	type entry struct {
-		Path   string          `json:"path"`
-		Link   string          `json:"link,omitempty"`
-		Source string          `json:"source,omitempty"`
-		Edits  []bundle.Change `json:"edits,omitempty"`
-	}
-	entries := make([]entry, 0, len(plan.Entries))
-	for i := range plan.Entries {
-		e := &plan.Entries[i]
-		j := entry{Path: e.Path, Link: e.Link, Edits: e.Changes()}
-		if e.Object != nil {
-			j.Source = e.Object.Path
-		}
-		entries = append(entries, j)
-	}
-	return struct {
-		Name     string                 `json:"name"`
-		Target   *bundle.ManifestTarget `json:"target,omitempty"`
-		Programs []bundle.Program       `json:"programs"`
-		Entries  []entry                `json:"entries"`
-		Accepted any                    `json:"acceptedFindings"`
-		Notes    []string               `json:"notes"`
-		Warnings []string               `json:"warnings"`
-	}{plan.Name, plan.Target, plan.Programs, entries, acceptedJSON(plan.Accepted), append([]string{}, plan.Notes...), append([]string{}, plan.Warnings...)}
-}
-
-func acceptedJSON(findings []closure.Finding) []string {
-	list := []string{}
-	for _, f := range findings {
-		list = append(list, f.Name+": "+f.What)
-	}
-	return list
 }

@@ -11,12 +11,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/cmd/schema"
 )
 
+// conflictsFlags say what is judged, and how it is told.
+type conflictsFlags struct {
+	target         targetFlags
+	accept, reason string
+	all, sarif     bool
+}
+
 func (a *app) conflictsCommand() *cobra.Command {
-	var accept, reason string
-	var target targetFlags
-	var all bool
+	var flags conflictsFlags
 	c := &cobra.Command{
 		Use:   "conflicts PROGRAM...",
 		Short: "Name what the loader will mix up, and who brought it",
@@ -34,30 +40,49 @@ has everything.
 --accept FILE passes over findings that somebody has looked at, so that a build fails only on a new
 one. An entry names packages with their versions: it outlives a rebuild and ends with the next update
 of one of them. --reason TEXT adds what is found now to FILE.
+
+--sarif answers in SARIF 2.1.0, which code hosts show beside the sources: what is printed without it, and
+what --accept passes over as suppressed (nixbundle help json).
 ` + exitHelp,
 		Example: "  nixbundle conflicts ./result/bin/sensor\n" +
 			"  nixbundle conflicts ./result/bin/sensor --accept clashes.json --reason 'until the next nixpkgs update'",
 		Args: atLeastOne,
-		RunE: func(_ *cobra.Command, args []string) error { return a.conflicts(args, target, accept, reason, all) },
+		RunE: func(_ *cobra.Command, args []string) error { return a.conflicts(args, flags) },
 	}
-	target.add(c)
-	c.Flags().StringVar(&accept, "accept", "", "file of accepted findings: those are not told, and only others count")
-	c.Flags().StringVar(&reason, "reason", "", "add what is found to the file of --accept, for this reason")
-	c.Flags().BoolVar(&all, "all", false, "print notes too")
+	flags.target.add(c)
+	c.Flags().StringVar(&flags.accept, "accept", "", "file of accepted findings: those are not told, and only others count")
+	c.Flags().StringVar(&flags.reason, "reason", "", "add what is found to the file of --accept, for this reason")
+	c.Flags().BoolVar(&flags.all, "all", false, "print notes too")
+	c.Flags().BoolVar(&flags.sarif, "sarif", false, "answer as SARIF 2.1.0, for code hosts (nixbundle help json)")
 	a.addGiven(c)
 	a.addJSON(c)
 	return c
 }
 
-func (a *app) conflicts(args []string, target targetFlags, accept, reason string, all bool) error {
-	if reason != "" && accept == "" {
+// check refuses flags that do not go together.
+func (f *conflictsFlags) check(json bool) error {
+	switch {
+	case json && f.sarif:
+		return usageError{errors.New("--json and --sarif are two answers: give one")}
+	case f.reason == "":
+		return nil
+	case f.accept == "":
 		return usageError{errors.New("--reason goes with --accept FILE")}
+	case json || f.sarif:
+		return usageError{errors.New("--reason writes the file of --accept and answers nothing: leave out --json and --sarif")}
 	}
-	_, c, err := a.walk(args)
+	return nil
+}
+
+func (a *app) conflicts(args []string, flags conflictsFlags) error {
+	if err := flags.check(a.json); err != nil {
+		return err
+	}
+	root, c, err := a.walk(args)
 	if err != nil {
 		return err
 	}
-	on, err := target.machine(c)
+	on, err := flags.target.machine(c)
 	if err != nil {
 		return err
 	}
@@ -65,32 +90,41 @@ func (a *app) conflicts(args []string, target targetFlags, accept, reason string
 	if err != nil {
 		return err
 	}
-	if reason != "" {
-		return a.acceptAll(c, findings, accept, reason)
+	if flags.reason != "" {
+		return a.acceptAll(c, findings, flags.accept, flags.reason)
 	}
-	accepted, err := readAccepted(accept)
+	accepted, err := readAccepted(flags.accept)
 	if err != nil {
 		return err
 	}
-	findings, stale := c.Unaccepted(findings, accepted)
+	open, covered, stale := c.Sift(findings, accepted)
 	for _, s := range stale {
-		a.tell("%s: %s %s of %s is no longer found: take it out", accept, s.Kind, s.Name, s.Program)
+		a.tell("%s: %s %s of %s is no longer found: take it out", flags.accept, s.Kind, s.Name, s.Program)
 	}
-	switch faults, notes := splitNotes(findings); {
+	switch {
 	case a.json:
-		err = a.printJSON(findingsJSON(findings))
-	case all:
-		printFindings(a.Stdout, faults)
-		for _, f := range notes {
-			fprintf(a.Stdout, "%s: %s: %s\n", f.Severity, f.Name, f.What)
-		}
+		err = a.printJSON(conflictsJSON{answer{schema.Conflicts}, findingsJSON(open), acceptedJSON(covered), append([]closure.Acceptance{}, stale...)})
+	case flags.sarif:
+		err = a.printSARIF(root, args, c, open, covered, flags.all)
 	default:
-		printFindings(a.Stdout, faults)
+		a.printConflicts(open, flags.all)
 	}
-	if err == nil && worst(findings) == closure.Error {
+	if err == nil && worst(open) == closure.Error {
 		err = errFindings
 	}
 	return err
+}
+
+// printConflicts prints findings, and notes where they are wanted.
+func (a *app) printConflicts(findings []closure.Finding, all bool) {
+	faults, notes := splitNotes(findings)
+	printFindings(a.Stdout, faults)
+	if !all {
+		return
+	}
+	for _, f := range notes {
+		fprintf(a.Stdout, "%s: %s: %s\n", f.Severity, f.Name, f.What)
+	}
 }
 
 // splitNotes splits sorted findings into those that somebody should act on and notes.

@@ -61,7 +61,7 @@ func (a *app) inspectELF(object *closure.Object) error {
 	defer src.Close()
 	defects, err := elfpatch.Check(src, object.Size)
 	if err == nil && a.json {
-		err = a.printJSON(elfJSON(object.Info, defects))
+		err = a.printJSON(newInspectJSON(object.Path, object.Info, defects))
 	} else if err == nil {
 		printELF(a.Stdout, object.Info)
 		for _, d := range defects {
@@ -138,55 +138,6 @@ func quoteEmpty(s string) string {
 		return `""`
 	}
 	return s
-}
-
-func elfJSON(i *elfpatch.Info, defects []*elfpatch.FormatError) any {
-	wrong := []string{}
-	for _, d := range defects {
-		wrong = append(wrong, d.Error())
-	}
-	type need struct {
-		File     string   `json:"file"`
-		Versions []string `json:"versions"`
-	}
-	needs := []need{}
-	for _, v := range i.VerNeeds {
-		n := need{File: v.File, Versions: []string{}}
-		for _, version := range v.Versions {
-			n.Versions = append(n.Versions, version.Name)
-		}
-		needs = append(needs, n)
-	}
-	optional := func(has bool, s string) *string {
-		if has {
-			return &s
-		}
-		return nil
-	}
-	loader := ""
-	if i.Stub != nil {
-		loader = i.Stub.Loader
-	}
-	return struct {
-		Type     string   `json:"type"`
-		Machine  string   `json:"machine"`
-		Class    string   `json:"class"`
-		Data     string   `json:"data"`
-		Interp   string   `json:"interp,omitempty"`
-		Loader   string   `json:"loader,omitempty"` // relative to the program, of a start stub
-		Soname   string   `json:"soname,omitempty"`
-		Needed   []string `json:"needed"`
-		RPath    *string  `json:"rpath,omitempty"`
-		RunPath  *string  `json:"runPath,omitempty"`
-		Versions []need   `json:"versionNeeds"`
-		BuildID  string   `json:"buildId,omitempty"`
-		Align    uint64   `json:"align"`
-		Defects  []string `json:"defects"`
-	}{
-		i.Type.String(), i.Machine.String(), i.Class.String(), i.Data.String(), i.Interp, loader, i.Soname,
-		append([]string{}, i.Needed...), optional(i.HasRPath, i.RPath), optional(i.HasRunPath, i.RunPath),
-		needs, hex.EncodeToString(i.BuildID), i.MaxAlign(), wrong,
-	}
 }
 
 // printManifest prints what is in a bundle.

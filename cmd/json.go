@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"encoding/json"
+	"path"
 
 	"github.com/nixbundle/nixbundle/closure"
 )
@@ -14,18 +15,31 @@ func (a *app) printJSON(v any) error {
 	return e.Encode(v)
 }
 
-// The JSON answers. Field names are the words of the help texts; a list is never null.
+// The JSON answers, as the schemas in cmd/schema have them, where every field is described. A list is never null.
+
+// answer begins every answer: it names the schema.
+type answer struct {
+	Schema string `json:"schema"`
+}
+
+type conflictsJSON struct {
+	answer
+	Findings []findingJSON        `json:"findings"`
+	Accepted []findingJSON        `json:"acceptedFindings"`
+	Stale    []closure.Acceptance `json:"staleAcceptances"`
+}
 
 type findingJSON struct {
-	Kind       closure.Kind `json:"kind"`
-	Severity   string       `json:"severity"`
-	Program    string       `json:"program"`
-	Name       string       `json:"name"`
-	References int          `json:"references,omitempty"`
-	Users      []userJSON   `json:"users,omitempty"`
-	What       string       `json:"what"`
-	Advice     string       `json:"advice,omitempty"`
-	Copies     []copyJSON   `json:"copies"`
+	Kind       closure.Kind     `json:"kind"`
+	Severity   closure.Severity `json:"severity"`
+	Program    string           `json:"program"`
+	Name       string           `json:"name"`
+	References int              `json:"references,omitempty"`
+	Users      []userJSON       `json:"users,omitempty"`
+	What       string           `json:"what"`
+	Advice     string           `json:"advice,omitempty"`
+	Copies     []copyJSON       `json:"copies"`
+	Reason     string           `json:"reason,omitempty"`
 }
 
 type userJSON struct {
@@ -38,49 +52,74 @@ type copyJSON struct {
 	Path      string          `json:"path"`
 	StorePath string          `json:"storePath,omitempty"`
 	Kept      bool            `json:"kept"`
-	Chains    [][]string      `json:"chains"`
+	Chains    [][]linkJSON    `json:"chains"`
 	Tried     []candidateJSON `json:"tried,omitempty"`
 }
 
 type candidateJSON struct {
-	Path string `json:"path"`
-	Why  string `json:"why"`
+	Path string       `json:"path"`
+	Rule closure.Rule `json:"rule"`
+	Why  string       `json:"why"`
 }
 
-func findingsJSON(findings []closure.Finding) any {
-	return struct {
-		Findings []findingJSON `json:"findings"`
-	}{findingList(findings)}
-}
-
-func findingList(findings []closure.Finding) []findingJSON {
+// findingsJSON is a list of findings.
+func findingsJSON(findings []closure.Finding) []findingJSON {
 	list := make([]findingJSON, 0, len(findings))
-	for _, f := range findings {
-		j := findingJSON{
-			Kind: f.Kind, Severity: f.Severity.String(), Program: f.Program, Name: f.Name,
-			References: f.References, What: f.What, Advice: f.Advice, Copies: []copyJSON{},
-		}
-		for _, u := range f.Users {
-			j.Users = append(j.Users, userJSON{u.From.Path, u.References, u.Names})
-		}
-		for _, c := range f.Copies {
-			j.Copies = append(j.Copies, copyJSON{
-				Path: c.Path, StorePath: c.Store, Kept: c.Kept, Chains: chainsJSON(c.Chains), Tried: candidatesJSON(c.Tried),
-			})
-		}
-		list = append(list, j)
+	for i := range findings {
+		list = append(list, newFindingJSON(&findings[i], ""))
 	}
 	return list
 }
 
-func chainsJSON(chains [][]*closure.Need) [][]string {
-	list := make([][]string, 0, len(chains))
+// acceptedJSON is a list of findings that were accepted, each for a reason.
+func acceptedJSON(accepted []closure.Accepted) []findingJSON {
+	list := make([]findingJSON, 0, len(accepted))
+	for i := range accepted {
+		list = append(list, newFindingJSON(&accepted[i].Finding, accepted[i].Reason))
+	}
+	return list
+}
+
+func newFindingJSON(f *closure.Finding, reason string) findingJSON {
+	j := findingJSON{
+		Kind: f.Kind, Severity: f.Severity, Program: f.Program, Name: f.Name,
+		References: f.References, What: f.What, Advice: f.Advice, Copies: []copyJSON{}, Reason: reason,
+	}
+	for _, u := range f.Users {
+		j.Users = append(j.Users, userJSON{u.From.Path, u.References, u.Names})
+	}
+	for _, c := range f.Copies {
+		j.Copies = append(j.Copies, copyJSON{
+			Path: c.Path, StorePath: c.Store, Kept: c.Kept, Chains: chainsJSON(c.Chains), Tried: candidatesJSON(c.Tried),
+		})
+	}
+	return j
+}
+
+// linkJSON is a need in a chain.
+type linkJSON struct {
+	Name string       `json:"name"`
+	From string       `json:"from"`
+	To   string       `json:"to,omitempty"`
+	Rule closure.Rule `json:"rule"`
+}
+
+func newLinkJSON(n *closure.Need) linkJSON {
+	j := linkJSON{Name: n.Name, From: n.From.Path, Rule: n.Rule}
+	if n.To != nil {
+		j.To = n.To.Path
+	}
+	return j
+}
+
+func chainsJSON(chains [][]*closure.Need) [][]linkJSON {
+	list := make([][]linkJSON, 0, len(chains))
 	for _, chain := range chains {
-		names := []string{}
+		links := make([]linkJSON, 0, len(chain))
 		for _, n := range chain {
-			names = append(names, n.Name)
+			links = append(links, newLinkJSON(n))
 		}
-		list = append(list, names)
+		list = append(list, links)
 	}
 	return list
 }
@@ -88,71 +127,16 @@ func chainsJSON(chains [][]*closure.Need) [][]string {
 func candidatesJSON(candidates []closure.Candidate) []candidateJSON {
 	var list []candidateJSON
 	for _, c := range candidates {
-		list = append(list, candidateJSON{c.Path, c.Why})
+		list = append(list, candidateJSON{c.Path, c.Rule, c.Why})
 	}
 	return list
 }
 
-type linkMapJSON struct {
-	Program string       `json:"program"`
-	Interp  string       `json:"interp,omitempty"`
-	Loaded  []loadedJSON `json:"loaded"`
-	Needs   []needJSON   `json:"needs"`
-	Opened  []openJSON   `json:"opened"`
-}
-
-type openJSON struct {
-	needJSON
-	Loaded []loadedJSON `json:"loaded"` // what it brings
-	Error  string       `json:"error,omitempty"`
-}
-
-type loadedJSON struct {
-	Path   string `json:"path"`   // as opened
-	Object string `json:"object"` // the file, links resolved
-}
-
-type needJSON struct {
-	Name  string          `json:"name"`
-	From  string          `json:"from"`
-	To    string          `json:"to,omitempty"`
-	Rule  string          `json:"rule"`
-	Tried []candidateJSON `json:"tried,omitempty"`
-}
-
-func newNeedJSON(n *closure.Need) needJSON {
-	j := needJSON{Name: n.Name, From: n.From.Object.Path, Rule: n.Rule.String(), Tried: candidatesJSON(n.Tried)}
-	if n.To != nil {
-		j.To = n.To.Path
+// storePath is the store path that a file is in; "" outside the store.
+func storePath(storeDir, file string) string {
+	sp, _, ok := closure.ParseStorePath(storeDir, file)
+	if !ok {
+		return ""
 	}
-	return j
-}
-
-func linkMapsJSON(c *closure.Closure) any {
-	list := make([]linkMapJSON, 0, len(c.LinkMaps))
-	for _, m := range c.LinkMaps {
-		j := linkMapJSON{Program: m.Asked, Interp: m.Program().Object.Interp(), Loaded: []loadedJSON{}, Needs: []needJSON{}, Opened: []openJSON{}}
-		for _, l := range m.Loaded {
-			j.Loaded = append(j.Loaded, loadedJSON{l.Path, l.Object.Path})
-		}
-		for _, n := range m.Needs {
-			j.Needs = append(j.Needs, newNeedJSON(n))
-		}
-		for _, o := range m.Opened {
-			open := openJSON{needJSON: newNeedJSON(o.Need), Loaded: []loadedJSON{}}
-			for _, l := range o.Scope {
-				if l.Opened == o {
-					open.Loaded = append(open.Loaded, loadedJSON{l.Path, l.Object.Path})
-				}
-			}
-			if o.Err != nil {
-				open.Error = o.Err.Error()
-			}
-			j.Opened = append(j.Opened, open)
-		}
-		list = append(list, j)
-	}
-	return struct {
-		LinkMaps []linkMapJSON `json:"linkMaps"`
-	}{list}
+	return path.Join(sp.Dir, sp.Digest+"-"+sp.Name)
 }

@@ -56,7 +56,7 @@ func (a *app) printLinkMaps(args []string, print func(io.Writer, *closure.LinkMa
 		return err
 	}
 	if a.json {
-		err = a.printJSON(linkMapsJSON(c))
+		err = a.printJSON(newLinkMapsJSON(c))
 	} else {
 		for _, m := range c.LinkMaps {
 			if len(c.LinkMaps) > 1 {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/cmd/schema"
 )
 
 func (a *app) learnCommand() *cobra.Command {
@@ -76,8 +77,13 @@ func readRecording(log string) (*closure.Recording, error) {
 	return recording, nil
 }
 
+type lacksJSON struct {
+	answer
+	Lacks []lackJSON `json:"lacks"`
+}
+
 type lackJSON struct {
-	Option string `json:"option"`
+	Option string `json:"option,omitempty"`
 	By     string `json:"by,omitempty"`
 	Name   string `json:"name,omitempty"`
 	Path   string `json:"path"`
@@ -89,19 +95,17 @@ func (a *app) printLacks(lacks []closure.Lack) error {
 		option, ok := lackOption(k)
 		if !ok {
 			a.tell("%s: no option can say this name", k.Path)
-			continue
+			option = ""
 		}
 		list = append(list, lackJSON{option, k.By, k.Name, k.Path})
-		if !a.json {
+		if ok && !a.json {
 			fprintf(a.Stdout, "%s\n", option)
 		}
 	}
 	if !a.json {
 		return nil
 	}
-	return a.printJSON(struct {
-		Lacks []lackJSON `json:"lacks"`
-	}{list})
+	return a.printJSON(lacksJSON{answer{schema.Learn}, list})
 }
 
 // lackOption is the option for what a bundle lacks. A caller with "=" in its name cannot be told; what it

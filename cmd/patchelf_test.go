@@ -2,7 +2,6 @@ package cmd_test
 
 import (
 	"bytes"
-	"context"
 	"debug/elf"
 	"encoding/binary"
 	"math/rand"
@@ -21,9 +20,12 @@ import (
 // runPatchelf runs the program under the name patchelf.
 func runPatchelf(args ...string) (stdout, stderr string, status int) {
 	var out, errs bytes.Buffer
-	status = cmd.Run(context.Background(), cmd.World{
+	status, err := runCommand(cmd.World{
 		Args: append([]string{"/usr/bin/patchelf"}, args...), Stdout: &out, Stderr: &errs, Getenv: func(string) string { return "" },
 	})
+	if err != nil {
+		panic(err)
+	}
 	return out.String(), errs.String(), status
 }
 

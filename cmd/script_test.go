@@ -2,8 +2,8 @@ package cmd_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,9 +18,18 @@ import (
 
 func TestMain(m *testing.M) {
 	main := func() {
-		os.Exit(cmd.Run(context.Background(), cmd.World{Args: os.Args, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}))
+		w := cmd.World{Args: os.Args, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
+		status, err := runCommand(w)
+		if err == nil {
+			err = runTwins(w, status)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			status = exitInvalid
+		}
+		os.Exit(status)
 	}
-	testscript.Main(m, map[string]func(){"nixbundle": main, "patchelf": main})
+	testscript.Main(suite{m}, map[string]func(){"nixbundle": main, "patchelf": main})
 }
 
 // The scripts in testdata/script: each reads as documentation of one behaviour. They use the small
@@ -33,6 +42,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("DEMO", demo)
+			e.Setenv(answersEnv, os.Getenv(answersEnv))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
@@ -59,8 +69,11 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 // run runs one command line in this process.
 func run(args ...string) (stdout, stderr string, status int) {
 	var out, errs bytes.Buffer
-	status = cmd.Run(context.Background(), cmd.World{
+	status, err := runCommand(cmd.World{
 		Args: append([]string{"nixbundle"}, args...), Stdout: &out, Stderr: &errs, Getenv: func(string) string { return "" },
 	})
+	if err != nil {
+		panic(fmt.Sprintf("%q: %v", args, err))
+	}
 	return out.String(), errs.String(), status
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/cmd/schema"
 )
 
 // sizeFlags choose what is weighed.
@@ -151,6 +152,7 @@ func behindComma(r closure.Role) string {
 }
 
 type sizeJSON struct {
+	answer
 	Bytes      int64      `json:"bytes"`
 	Objects    []partJSON `json:"objects"`
 	StorePaths []partJSON `json:"storePaths"`
@@ -170,7 +172,7 @@ type nixJSON struct {
 	NarSize    int64      `json:"narSize"`
 	LeftBehind int64      `json:"leftBehind"`
 	Left       []leftJSON `json:"left"`
-	Unknown    []string   `json:"unknown,omitempty"`
+	Unknown    []string   `json:"unknown"`
 }
 
 type leftJSON struct {
@@ -186,14 +188,14 @@ type roleJSON struct {
 }
 
 func newSizeJSON(root fs.FS, c *closure.Closure, nix *closure.NixClosure) sizeJSON {
-	j := sizeJSON{Objects: partsJSON(c.ByObject()), StorePaths: partsJSON(c.ByStorePath())}
+	j := sizeJSON{answer: answer{schema.Size}, Objects: partsJSON(c.ByObject()), StorePaths: partsJSON(c.ByStorePath())}
 	for _, o := range c.Objects {
 		j.Bytes += o.Size
 	}
 	if nix == nil {
 		return j
 	}
-	j.Nix = &nixJSON{nix.StorePaths, nix.NarSize, nix.LeftBehind(), []leftJSON{}, nix.Unknown}
+	j.Nix = &nixJSON{nix.StorePaths, nix.NarSize, nix.LeftBehind(), []leftJSON{}, append([]string{}, nix.Unknown...)}
 	for _, l := range nix.Left {
 		left := leftJSON{StorePath: l.StorePath, NarSize: l.NarSize, Brought: l.Brought}
 		if l.Brought == 0 {
@@ -204,7 +206,7 @@ func newSizeJSON(root fs.FS, c *closure.Closure, nix *closure.NixClosure) sizeJS
 	return j
 }
 
-func newRoleJSON(r closure.Role) roleJSON { return roleJSON{r.String(), r.Machines} }
+func newRoleJSON(r closure.Role) roleJSON { return roleJSON{r.What, r.Machines} }
 
 func partsJSON(parts []*closure.Part) []partJSON {
 	list := make([]partJSON, 0, len(parts))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/cmd/schema"
 )
 
 // targetFlags name the machine that a bundle runs on.
@@ -78,6 +79,11 @@ that libstdc++ and libgcc_s define, the page sizes of the kernels, and the least
 	return c
 }
 
+type targetsJSON struct {
+	answer
+	Targets []portJSON `json:"targets"`
+}
+
 // portJSON is one target on one machine.
 type portJSON struct {
 	Target    string   `json:"target"`
@@ -97,9 +103,7 @@ func (a *app) printTargets(targets []*bundle.Target) error {
 		}
 	}
 	if a.json {
-		return a.printJSON(struct {
-			Targets []portJSON `json:"targets"`
-		}{ports})
+		return a.printJSON(targetsJSON{answer{schema.Targets}, ports})
 	}
 	for _, p := range ports {
 		words := append([]string{p.Libc}, p.Versions...)

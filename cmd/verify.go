@@ -14,6 +14,7 @@ import (
 	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/bundle/trial"
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/cmd/schema"
 )
 
 // verifyFlags are the flags of the verb verify.
@@ -86,7 +87,7 @@ func (a *app) verify(ctx context.Context, name string, args []string, flags veri
 		}
 	}
 	if a.json {
-		err = a.printJSON(verificationJSON(name, v, result))
+		err = a.printJSON(newVerifyJSON(name, v, result))
 	} else {
 		a.printVerification(name, v, result)
 	}
@@ -181,33 +182,42 @@ func count(n int, one, many string) string {
 	return fmt.Sprint(n, " ", many)
 }
 
-func verificationJSON(name string, v *bundle.Verification, r *trial.Result) any {
-	type run struct {
-		Program  string `json:"program"`
-		Status   int    `json:"status"`
-		Signal   string `json:"signal,omitempty"`
-		TimedOut bool   `json:"timedOut,omitempty"`
+type verifyJSON struct {
+	answer
+	Bundle   string        `json:"bundle"`
+	Findings []findingJSON `json:"findings"`
+	Accepted []findingJSON `json:"acceptedFindings"`
+	Fits     []string      `json:"fits"` // the oldest known target that has all that is asked of it
+	Checked  checkedJSON   `json:"checked"`
+	Run      *runJSON      `json:"run,omitempty"`
+}
+
+type checkedJSON struct {
+	Entries    int   `json:"entries"`
+	Bytes      int64 `json:"bytes"`
+	Programs   int   `json:"programs"`
+	Objects    int   `json:"objects"`
+	Needs      int   `json:"needs"`
+	References int   `json:"references"`
+	Naming     int   `json:"namesStore"`    // files in which paths of the store still stand
+	Looking    int   `json:"looksForStore"` // those that may look for what is named there
+}
+
+type runJSON struct {
+	Program  string `json:"program"`
+	Status   int    `json:"status"`
+	Signal   string `json:"signal,omitempty"`
+	TimedOut bool   `json:"timedOut,omitempty"`
+}
+
+func newVerifyJSON(name string, v *bundle.Verification, r *trial.Result) verifyJSON {
+	j := verifyJSON{
+		answer: answer{schema.Verify}, Bundle: name, Findings: findingsJSON(v.Findings), Accepted: findingsJSON(v.Accepted),
+		Fits:    append([]string{}, v.Fits...),
+		Checked: checkedJSON{v.Entries, v.Bytes, v.Programs, v.Objects, v.Needs, v.References, v.Naming, v.Looking},
 	}
-	var ran *run
 	if r != nil {
-		ran = &run{r.Program, r.Status, r.Signal, r.TimedOut}
+		j.Run = &runJSON{r.Program, r.Status, r.Signal, r.TimedOut}
 	}
-	type checked struct {
-		Entries    int   `json:"entries"`
-		Bytes      int64 `json:"bytes"`
-		Programs   int   `json:"programs"`
-		Objects    int   `json:"objects"`
-		Needs      int   `json:"needs"`
-		References int   `json:"references"`
-		Naming     int   `json:"namesStore"`    // files in which paths of the store still stand
-		Looking    int   `json:"looksForStore"` // those that may look for what is named there
-	}
-	return struct {
-		Bundle   string        `json:"bundle"`
-		Findings []findingJSON `json:"findings"`
-		Accepted []findingJSON `json:"acceptedFindings"`
-		Fits     []string      `json:"fits"` // the oldest known target that has all that is asked of it
-		Checked  checked       `json:"checked"`
-		Run      *run          `json:"run,omitempty"`
-	}{name, findingList(v.Findings), findingList(v.Accepted), append([]string{}, v.Fits...), checked{v.Entries, v.Bytes, v.Programs, v.Objects, v.Needs, v.References, v.Naming, v.Looking}, ran}
+	return j
 }

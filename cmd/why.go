@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/cmd/schema"
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
@@ -55,14 +56,14 @@ func (a *app) why(program, name string, limit int) error {
 	if err != nil {
 		return err
 	}
-	var all []whyJSON
+	var all []reasonJSON
 	for _, m := range c.LinkMaps {
 		reasons, err := a.reasons(c, m, name, limit)
 		if err != nil {
 			return err
 		}
 		for _, r := range reasons {
-			all = append(all, reasonJSON(m, r))
+			all = append(all, newReasonJSON(m, r))
 			if !a.json {
 				printReason(a.Stdout, m, r)
 			}
@@ -72,9 +73,7 @@ func (a *app) why(program, name string, limit int) error {
 		return a.whyHeld(root, c, program, name, limit)
 	}
 	if a.json {
-		return a.printJSON(struct {
-			Reasons []whyJSON `json:"reasons"`
-		}{all})
+		return a.printJSON(whyJSON{answer{schema.Why}, all, []heldJSON{}})
 	}
 	return nil
 }
@@ -121,35 +120,28 @@ func printReason(w io.Writer, m *closure.LinkMap, r closure.Reason) {
 }
 
 type whyJSON struct {
-	Program string          `json:"program"`
-	Path    string          `json:"path,omitempty"` // as opened; none for a name that nothing answers
-	Name    string          `json:"name"`
-	Chains  [][]whyLinkJSON `json:"chains"`
-	More    uint64          `json:"more"`
-	AtLeast bool            `json:"moreIsAtLeast"`
-	Users   []string        `json:"users,omitempty"` // for a symbol: whose references reach it
+	answer
+	Reasons []reasonJSON `json:"reasons"`
+	Held    []heldJSON   `json:"held"`
 }
 
-type whyLinkJSON struct {
-	Name string `json:"name"`
-	From string `json:"from"`
-	Rule string `json:"rule"`
+type reasonJSON struct {
+	Program string       `json:"program"`
+	Path    string       `json:"path,omitempty"` // as opened; none for a name that nothing answers
+	Name    string       `json:"name"`
+	Chains  [][]linkJSON `json:"chains"`
+	More    uint64       `json:"more"`
+	AtLeast bool         `json:"moreIsAtLeast"`
+	Users   []string     `json:"users,omitempty"` // for a symbol: whose references reach it
 }
 
-func reasonJSON(m *closure.LinkMap, r closure.Reason) whyJSON {
-	j := whyJSON{Program: m.Asked, Name: r.Name, Chains: [][]whyLinkJSON{}, More: r.More, AtLeast: r.Least}
+func newReasonJSON(m *closure.LinkMap, r closure.Reason) reasonJSON {
+	j := reasonJSON{Program: m.Asked, Name: r.Name, Chains: chainsJSON(r.Chains), More: r.More, AtLeast: r.Least}
 	if r.Loaded != nil {
 		j.Path = r.Loaded.Path
 	}
 	for _, user := range r.Users {
 		j.Users = append(j.Users, user.Path)
-	}
-	for _, chain := range r.Chains {
-		links := []whyLinkJSON{}
-		for _, n := range chain {
-			links = append(links, whyLinkJSON{n.Name, n.From.Path, n.Rule.String()})
-		}
-		j.Chains = append(j.Chains, links)
 	}
 	return j
 }

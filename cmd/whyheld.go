@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/cmd/schema"
 )
 
 // whyHeld prints who holds store paths that no need brings.
@@ -33,10 +34,7 @@ func (a *app) whyHeld(root fs.FS, c *closure.Closure, program, name string, limi
 	case len(all) == 0:
 		return &broughtError{program, name, refs != nil}
 	case a.json:
-		return a.printJSON(struct {
-			Reasons []whyJSON  `json:"reasons"`
-			Held    []heldJSON `json:"held"`
-		}{[]whyJSON{}, all})
+		return a.printJSON(whyJSON{answer{schema.Why}, []reasonJSON{}, all})
 	}
 	return nil
 }
@@ -143,7 +141,7 @@ func newHeldJSON(m *closure.LinkMap, h closure.Held) heldJSON {
 		j.Mentions = append(j.Mentions, mentionJSON{mention.Holder, mention.Off, mention.Path, mention.Kind, mention.Section, mention.Symbol})
 	}
 	for _, chain := range h.Chains {
-		var links []referenceJSON
+		links := []referenceJSON{}
 		for _, r := range chain {
 			links = append(links, referenceJSON{r.From, r.To, r.Need})
 		}

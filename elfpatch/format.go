@@ -49,11 +49,15 @@ func (e *addressError) Error() string {
 }
 
 func (e *FormatError) Error() string {
-	msg := fmt.Sprintf("damaged ELF file: %s", e.Msg)
+	return fmt.Sprintf("damaged ELF file: %s at offset %#x", e.What(), e.Off)
+}
+
+// What is what is wrong, with the value, and without the place.
+func (e *FormatError) What() string {
 	if e.Val != nil {
-		msg += fmt.Sprintf(" (%v)", e.Val)
+		return fmt.Sprintf("%s (%v)", e.Msg, e.Val)
 	}
-	return fmt.Sprintf("%s at offset %#x", msg, e.Off)
+	return e.Msg
 }
 
 // A vaddr is a link-time virtual address and an offset is a place in the file, both in bytes. The
