@@ -57,6 +57,8 @@
 // to be set beside what processes load: what stays behind ([Closure.NixClosure]), and what holds a store
 // path that no need brings ([Closure.WhyHeld]).
 //
+// Package closure/report draws a closure with its findings.
+//
 // What the package exports is listed in testdata/api/closure.txt and follows semantic versioning, which
 // before v1 lets a minor version change it; texts, and which findings, wishes and rules there are, may change
 // with any version.
