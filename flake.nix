@@ -43,7 +43,7 @@
               ./elfpatch
             ];
           };
-          vendorHash = "sha256-Rk2RizbKsWvcV4dmlJkPb687Xd1C67nw5mZdc5xuEA4="; # make vendor-hash
+          vendorHash = "sha256-VbdrfSI15vmAiAJqzAZqYODEUkhGmbZmh5Nj+208UGI="; # make vendor-hash
           subPackages = [ "cmd/nixbundle" ];
           env.CGO_ENABLED = 0;
           nativeBuildInputs = [ installShellFiles ];

@@ -226,7 +226,7 @@ func (p *Plan) weigh(findings []closure.Finding, opts Options) error {
 			p.warned = append(p.warned, f)
 		}
 	}
-	open, _ := p.closure.Unaccepted(p.Accepted, opts.Accept)
+	open, _, _ := p.closure.Sift(p.Accepted, opts.Accept)
 	if len(open) > 0 && !opts.AllowConflicts {
 		return &ConflictError{Findings: open}
 	}

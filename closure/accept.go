@@ -66,12 +66,6 @@ type Accepted struct {
 	Reason string // as the acceptance has it
 }
 
-// Unaccepted gives the findings that no acceptance covers, and the acceptances that cover none.
-func (c *Closure) Unaccepted(findings []Finding, accepted []Acceptance) (open []Finding, stale []Acceptance) {
-	open, _, stale = c.Sift(findings, accepted)
-	return open, stale
-}
-
 // Sift gives the findings that no acceptance covers, those that one does, and the acceptances that cover none.
 func (c *Closure) Sift(findings []Finding, accepted []Acceptance) (open []Finding, covered []Accepted, stale []Acceptance) {
 	used := make([]bool, len(accepted))

@@ -98,7 +98,7 @@ func ExampleCheck() {
 }
 
 // A finding that somebody has looked at stays accepted until one of the packages changes.
-func ExampleClosure_Unaccepted() {
+func ExampleClosure_Sift() {
 	root, err := closure.OpenRoot("../testdata/demo")
 	if err != nil {
 		log.Fatal(err)
@@ -116,7 +116,7 @@ func ExampleClosure_Unaccepted() {
 		errors++
 	}
 	accepted := []closure.Acceptance{c.Accept(&findings[0], "vision only reads what 1.3.3 writes")}
-	open, stale := c.Unaccepted(findings[:errors], accepted)
+	open, _, stale := c.Sift(findings[:errors], accepted)
 	fmt.Println(errors, "found,", len(open), "open,", len(stale), "stale")
 
 	// The record is a file to be kept beside the sources.

@@ -34,7 +34,7 @@ func (a *app) acceptAll(c *closure.Closure, findings []closure.Finding, name, re
 		return err
 	}
 	faults, _ := splitNotes(findings)
-	findings, _ = c.Unaccepted(faults, accepted)
+	findings, _, _ = c.Sift(faults, accepted)
 	for i := range findings {
 		accepted = append(accepted, c.Accept(&findings[i], reason))
 	}

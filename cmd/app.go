@@ -141,8 +141,7 @@ and names what the dynamic loader will mix up before it ships.
 	root.PersistentFlags().StringVar(&a.rootDir, "root", "/", "directory that holds nix/store: programs and all files are looked up inside it")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.sizeCommand(), a.inspectCommand(),
-		a.bindingsCommand(), a.learnCommand(), a.verifyCommand(), a.targetsCommand(), a.patchelfCommand())
-	root.AddCommand(a.schemaCommand())
+		a.bindingsCommand(), a.graphCommand(), a.learnCommand(), a.verifyCommand(), a.targetsCommand(), a.schemaCommand(), a.patchelfCommand())
 	addTopics(root)
 	return root
 }

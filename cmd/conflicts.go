@@ -93,13 +93,9 @@ func (a *app) conflicts(args []string, flags conflictsFlags) error {
 	if flags.reason != "" {
 		return a.acceptAll(c, findings, flags.accept, flags.reason)
 	}
-	accepted, err := readAccepted(flags.accept)
+	open, covered, stale, err := a.sift(c, findings, flags.accept)
 	if err != nil {
 		return err
-	}
-	open, covered, stale := c.Sift(findings, accepted)
-	for _, s := range stale {
-		a.tell("%s: %s %s of %s is no longer found: take it out", flags.accept, s.Kind, s.Name, s.Program)
 	}
 	switch {
 	case a.json:
@@ -125,6 +121,20 @@ func (a *app) printConflicts(findings []closure.Finding, all bool) {
 	for _, f := range notes {
 		fprintf(a.Stdout, "%s: %s: %s\n", f.Severity, f.Name, f.What)
 	}
+}
+
+// sift parts findings by a file of acceptances: those that it does not cover, those that it does, and its entries
+// that cover none, which are told.
+func (a *app) sift(c *closure.Closure, findings []closure.Finding, accept string) (open []closure.Finding, covered []closure.Accepted, stale []closure.Acceptance, err error) {
+	accepted, err := readAccepted(accept)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	open, covered, stale = c.Sift(findings, accepted)
+	for _, s := range stale {
+		a.tell("%s: %s %s of %s is no longer found: take it out", accept, s.Kind, s.Name, s.Program)
+	}
+	return open, covered, stale, nil
 }
 
 // splitNotes splits sorted findings into those that somebody should act on and notes.
