@@ -33,7 +33,7 @@ const module = "github.com/nixbundle/nixbundle/"
 
 // library are the packages of the library: what they export is what the project promises.
 var library = []string{
-	"elfpatch", "elfpatch/elftest", "elfpatch/stub", "closure", "closure/nixdb", "closure/report", "closure/wrapper", "bundle", "bundle/trial",
+	"elfpatch", "elfpatch/elftest", "elfpatch/stub", "closure", "closure/nixdb", "closure/report", "closure/sarif", "closure/wrapper", "bundle", "bundle/trial",
 }
 
 // TestAPI holds what the packages export against testdata/api, so that a change of the API is seen as one in

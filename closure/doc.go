@@ -40,7 +40,7 @@
 //	}
 //
 // A finding is data. What somebody has looked at and lives with is an [Acceptance], which
-// [Closure.Unaccepted] takes out until one of the packages changes.
+// [Closure.Sift] takes out until one of the packages changes.
 //
 // # What is used at run time
 //
@@ -57,7 +57,7 @@
 // to be set beside what processes load: what stays behind ([Closure.NixClosure]), and what holds a store
 // path that no need brings ([Closure.WhyHeld]).
 //
-// Package closure/report draws a closure with its findings.
+// Package closure/report draws a closure with its findings, and closure/sarif writes them for code hosts.
 //
 // What the package exports is listed in testdata/api/closure.txt and follows semantic versioning, which
 // before v1 lets a minor version change it; texts, and which findings, wishes and rules there are, may change
