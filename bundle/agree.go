@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -36,6 +37,7 @@ func (v *verifier) readEntries() error {
 		have := &verified{ManifestEntry: e, mode: fs.FileMode(mode)}
 		v.entries[e.Path] = have
 		v.order = append(v.order, have)
+		v.expect(e)
 	}
 	manifests := 0
 	for m, err := range v.archive.all() {
@@ -161,12 +163,31 @@ func (v *verifier) readFile(e *verified, m *Member) (err error) {
 		v.broken(KindChanged, e.Path, "%s has %d bytes, and in the manifest %d", e.Path, m.Size, e.Size)
 		return nil
 	}
-	if e.content, e.sum, err = v.spool.take(m, v.ctx.Err); err != nil {
+	if e.content, e.sum, err = v.spool.take(m, v.step); err == nil {
+		err = v.step()
+	}
+	if err != nil {
 		return err
 	}
 	v.result.Bytes += e.content.Size()
 	v.compareSum(e)
 	return nil
+}
+
+// expect counts the bytes of an entry that has some of its own among those to read. The manifest is not
+// trusted: sizes that no machine has are no size.
+func (v *verifier) expect(e *ManifestEntry) {
+	if e.Type == TypeFile && e.SameAs == "" && e.Size > 0 && e.Size <= math.MaxInt64-v.total {
+		v.total += e.Size
+	}
+}
+
+// step tells how far the reading is, around every chunk, and whether to go on.
+func (v *verifier) step() error {
+	if v.opts.Progress != nil {
+		v.opts.Progress(min(v.spool.end, v.total), v.total)
+	}
+	return v.ctx.Err()
 }
 
 func (v *verifier) compareSum(e *verified) {

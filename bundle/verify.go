@@ -42,6 +42,11 @@ type VerifyOptions struct {
 	Root fs.FS
 	// PageSizes are those of the machine, bytes; none means the target's, where one is named.
 	PageSizes []uint64
+
+	// Progress is told how many of total bytes of files have been read, which is most of the work: at
+	// least every 256 KiB, on the goroutine that called Verify. total is what the manifest says, and done
+	// never passes it. Nil means nobody asks.
+	Progress func(done, total int64)
 }
 
 // Verification is what [Verify] has found and looked at.
@@ -132,6 +137,7 @@ type verifier struct {
 	demands  []Demand               // of a C library that a target has
 	planned  *Port                  // the known target that the manifest says the bundle is for
 	unread   bool                   // the archive could not be read to its end
+	total    int64                  // bytes of files that there are to read, as the manifest says
 }
 
 // maxFindings is how many findings are told: of more, nobody reads the rest.

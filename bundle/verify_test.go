@@ -360,3 +360,35 @@ func FuzzVerify(f *testing.F) {
 		_, _ = bundle.Verify(t.Context(), written(t, "x", data), bundle.VerifyOptions{TempDir: t.TempDir()})
 	})
 }
+
+// TestVerifyProgress: who is told how far it is hears of every chunk up to the last byte, changes nothing,
+// and can end it.
+func TestVerifyProgress(t *testing.T) {
+	file := written(t, "b", pack(t, demoPlan(t, "/sensor-fixed/bin/sensor", bundle.Options{}), bundle.PackOptions{}))
+	quiet := verify(t, file)
+	var told []int64
+	opts := bundle.VerifyOptions{TempDir: t.TempDir(), Progress: func(done, total int64) {
+		require.LessOrEqual(t, done, total)
+		require.Greater(t, total, int64(2_000_000))
+		if n := len(told); n > 0 {
+			require.LessOrEqual(t, told[n-1], done)
+			require.LessOrEqual(t, done-told[n-1], int64(256<<10))
+		}
+		told = append(told, done)
+	}}
+	v, err := bundle.Verify(t.Context(), file, opts)
+	require.NoError(t, err)
+	require.Equal(t, quiet.Bytes, v.Bytes)
+	require.Equal(t, quiet.Findings, v.Findings)
+	require.NotEmpty(t, told)
+	require.Equal(t, v.Bytes, told[len(told)-1])
+
+	ctx, cancel := context.WithCancel(t.Context())
+	opts.Progress = func(done, _ int64) {
+		if done > 1_000_000 {
+			cancel()
+		}
+	}
+	_, err = bundle.Verify(ctx, file, opts)
+	require.ErrorIs(t, err, context.Canceled)
+}

@@ -42,8 +42,8 @@ func Run(ctx context.Context, w World) int {
 		return trial.Inside(w.Args[2])
 	}
 	out := bufio.NewWriter(w.Stdout)
-	a := &app{World: w, rawOut: w.Stdout}
-	a.Stdout = out
+	a := &app{World: w, rawOut: w.Stdout, rawErr: w.Stderr, color: colorAuto}
+	a.Stdout, a.Stderr = a.newPage(out, w.Stdout), a.newPage(w.Stderr, w.Stderr)
 	err := a.run(ctx)
 	if flushed := out.Flush(); err == nil && flushed != nil {
 		err = fmt.Errorf("standard output: %w", flushed)
@@ -72,8 +72,10 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 // app is one run.
 type app struct {
 	World
-	rawOut  io.Writer // standard output, for a bundle; Stdout goes there through a buffer
+	rawOut  io.Writer // standard output, for a bundle; Stdout is a page that goes there through a buffer
+	rawErr  io.Writer // standard error, for who is given the stream itself; Stderr is a page that goes there
 	rootDir string    // --root
+	color   colorMode // --color
 	json    bool      // --json
 	given   closure.Options
 	opens   []string // --open
@@ -139,6 +141,7 @@ and names what the dynamic loader will mix up before it ships.
 	root.SetErr(a.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&a.rootDir, "root", "/", "directory that holds nix/store: programs and all files are looked up inside it")
+	root.PersistentFlags().Var(&a.color, "color", "colours: auto (where a terminal reads and NO_COLOR is not set), always or never")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.sizeCommand(), a.inspectCommand(),
 		a.bindingsCommand(), a.graphCommand(), a.learnCommand(), a.verifyCommand(), a.targetsCommand(), a.schemaCommand(), a.patchelfCommand())

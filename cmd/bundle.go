@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
@@ -125,7 +123,7 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 		}
 		follow.Data, follow.Wrappers = true, true
 	}
-	plan, err := a.plan(args, follow, flags.plan)
+	plan, err := a.plan(args, follow, flags.plan, a.startProgress(ctx, "following", args[0], flags.quiet))
 	if err != nil {
 		return err
 	}
@@ -136,7 +134,9 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 		flags.output = plan.Name + ".tar.zst"
 	}
 	a.collect(100)
-	summary, err := a.write(ctx, flags.output, plan, bundle.PackOptions{Level: level})
+	progress := a.startProgress(ctx, "packing", flags.output, flags.quiet)
+	summary, err := a.write(ctx, flags.output, plan, bundle.PackOptions{Level: level, Progress: progress.hook()})
+	progress.end()
 	if err != nil {
 		return err
 	}
@@ -149,8 +149,9 @@ func (a *app) bundle(ctx context.Context, args []string, flags bundleFlags) erro
 	return nil
 }
 
-// plan walks the programs and plans their bundle, proven.
-func (a *app) plan(args []string, follow closure.Follow, opts bundle.Options) (*bundle.Plan, error) {
+// plan walks the programs and plans their bundle, proven; until then the line of progress stands.
+func (a *app) plan(args []string, follow closure.Follow, opts bundle.Options, line *progress) (*bundle.Plan, error) {
+	defer line.end()
 	c, err := a.gather(args, follow)
 	if err != nil {
 		return nil, err
@@ -158,6 +159,7 @@ func (a *app) plan(args []string, follow closure.Follow, opts bundle.Options) (*
 	plan, err := bundle.NewPlan(c, opts)
 	var conflict *bundle.ConflictError
 	if errors.As(err, &conflict) {
+		line.end()
 		printFindings(a.Stderr, conflict.Findings)
 	}
 	if err != nil {
@@ -171,7 +173,7 @@ func (a *app) write(ctx context.Context, output string, plan *bundle.Plan, opts 
 	if output != "-" {
 		return bundle.Create(ctx, output, plan, opts)
 	}
-	if f, ok := a.rawOut.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if terminalOf(a.rawOut) != nil {
 		return nil, usageError{errors.New("standard output is a terminal: redirect it, or name a file with -o")}
 	}
 	return bundle.Pack(ctx, a.rawOut, plan, opts)
@@ -194,7 +196,7 @@ func (a *app) epoch() (int64, error) {
 // sayPlan tells what was decided and written.
 func (a *app) sayPlan(plan *bundle.Plan, output string, s *bundle.Summary) {
 	for _, p := range plan.Programs {
-		a.tell("%s: interpreter %s: %s", p.Entry, p.Strategy, p.Reason)
+		a.tell("%s: interpreter %s: %s", inkName.of(p.Entry), p.Strategy, p.Reason)
 	}
 	for _, n := range plan.Notes {
 		a.tell("%s", n)
@@ -203,10 +205,11 @@ func (a *app) sayPlan(plan *bundle.Plan, output string, s *bundle.Summary) {
 		a.tell("%s", w)
 	}
 	for _, f := range plan.Accepted {
-		a.tell("allowed: %s: %s", f.Name, f.What)
+		a.tell("%s %s: %s", inkWarning.of("allowed:"), f.Name, f.What)
 	}
 	a.sayResidue(s.Manifest.Residue)
-	a.tell("%s: %d entries, %s unpacked, %s packed", output, s.Entries, bytesText(s.Unpacked), bytesText(s.Packed))
+	a.tell("%s: %d entries, %s unpacked, %s packed", inkName.of(output), s.Entries,
+		inkNumber.of(bytesText(s.Unpacked)), inkNumber.of(bytesText(s.Packed)))
 }
 
 // sayResidue tells what in the bundle still leads into the store; the manifest has all of it.
@@ -242,16 +245,16 @@ func (a *app) printPlan(plan *bundle.Plan) error {
 		return a.printJSON(newPlanJSON(plan))
 	}
 	for _, p := range plan.Programs {
-		fprintf(a.Stdout, "program %s: interpreter %s: %s\n", p.Entry, p.Strategy, p.Reason)
+		fprintf(a.Stdout, "program %s: interpreter %s: %s\n", inkName.of(p.Entry), p.Strategy, p.Reason)
 	}
 	for i := range plan.Entries {
 		printEntry(a.Stdout, &plan.Entries[i])
 	}
 	for _, n := range plan.Notes {
-		fprintf(a.Stdout, "note: %s\n", n)
+		fprintf(a.Stdout, "%s %s\n", inkNote.of("note:"), n)
 	}
 	for _, w := range plan.Warnings {
-		fprintf(a.Stdout, "warning: %s\n", w)
+		fprintf(a.Stdout, "%s %s\n", inkWarning.of("warning:"), w)
 	}
 	return nil
 }

@@ -119,7 +119,7 @@ func (a *app) printConflicts(findings []closure.Finding, all bool) {
 		return
 	}
 	for _, f := range notes {
-		fprintf(a.Stdout, "%s: %s: %s\n", f.Severity, f.Name, f.What)
+		printFinding(a.Stdout, &f)
 	}
 }
 
@@ -161,14 +161,19 @@ func printFindings(w io.Writer, findings []closure.Finding) {
 		if i > 0 && !together(&findings[i-1], &f) {
 			fmt.Fprintln(w)
 		}
-		fprintf(w, "%s: %s: %s\n", f.Severity, f.Name, f.What)
+		printFinding(w, &f)
 		for _, c := range f.Copies {
 			printCopy(w, &f, c)
 		}
 		if f.Advice != "" && (i+1 == len(findings) || !together(&f, &findings[i+1])) {
-			fprintf(w, "  hint: %s\n", f.Advice)
+			fprintf(w, "  %s %s\n", inkHint.of("hint:"), f.Advice)
 		}
 	}
+}
+
+// printFinding prints the line that says what was found.
+func printFinding(w io.Writer, f *closure.Finding) {
+	fprintf(w, "%s %s: %s\n", severityInk(f.Severity).of(f.Severity.String()+":"), inkName.of(f.Name), f.What)
 }
 
 // together reports whether two findings, one behind the other, are lines of one list: they show no
@@ -178,14 +183,14 @@ func together(a, b *closure.Finding) bool {
 }
 
 func printCopy(w io.Writer, f *closure.Finding, c closure.Copy) {
-	label := "wanted"
+	label := inkGood.of("wanted ")
 	switch {
 	case f.Kind == closure.KindMissing:
-		label = "missing"
+		label = inkBad.of("missing")
 	case c.Kept:
-		label = "kept"
+		label = inkBad.of("kept   ")
 	}
-	fprintf(w, "  %-7s %s\n", label, c.Path)
+	fprintf(w, "  %s %s\n", label, c.Path)
 	for _, chain := range c.Chains {
 		fprintf(w, "          by %s\n", chainText(f.Program, chain))
 	}

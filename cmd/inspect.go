@@ -65,7 +65,7 @@ func (a *app) inspectELF(object *closure.Object) error {
 	} else if err == nil {
 		printELF(a.Stdout, object.Info)
 		for _, d := range defects {
-			fprintf(a.Stdout, "%-10s %v\n", "defect", d)
+			fprintf(a.Stdout, "%s %v\n", inkError.of(fmt.Sprintf("%-10s", "defect")), d)
 		}
 	}
 	if err == nil && len(defects) > 0 {
@@ -98,7 +98,7 @@ func mayBeBundle(err error) bool {
 func printELF(w io.Writer, i *elfpatch.Info) {
 	fact := func(name, value string) {
 		if value != "" {
-			fprintf(w, "%-10s %s\n", name, value)
+			fprintf(w, "%s %s\n", inkName.of(fmt.Sprintf("%-10s", name)), value)
 		}
 	}
 	fact("type", fmt.Sprintf("%s, %s, %s, %s", i.Type, i.Machine, i.Class, i.Data))
@@ -143,7 +143,7 @@ func quoteEmpty(s string) string {
 // printManifest prints what is in a bundle.
 func printManifest(w io.Writer, m *bundle.Manifest) {
 	for _, p := range m.Programs {
-		fprintf(w, "program %s: interpreter %s\n", p.Entry, p.Strategy)
+		fprintf(w, "program %s: interpreter %s\n", inkName.of(p.Entry), p.Strategy)
 	}
 	for _, e := range m.Entries {
 		switch {
@@ -159,6 +159,6 @@ func printManifest(w io.Writer, m *bundle.Manifest) {
 		}
 	}
 	for _, f := range m.Accepted {
-		fprintf(w, "allowed: %s: %s\n", f.Name, f.What)
+		fprintf(w, "%s %s: %s\n", inkWarning.of("allowed:"), f.Name, f.What)
 	}
 }

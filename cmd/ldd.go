@@ -41,7 +41,7 @@ printed once, where the loader first loads it.
 		Example: "  nixbundle tree ./result/bin/sensor",
 		Args:    atLeastOne,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.printLinkMaps(args, printTree)
+			return a.printLinkMaps(args, func(w io.Writer, m *closure.LinkMap) { printTree(w, m, a.branches()) })
 		},
 	}
 	a.addGiven(c)
@@ -60,7 +60,7 @@ func (a *app) printLinkMaps(args []string, print func(io.Writer, *closure.LinkMa
 	} else {
 		for _, m := range c.LinkMaps {
 			if len(c.LinkMaps) > 1 {
-				fprintf(a.Stdout, "%s:\n", m.Asked)
+				fprintf(a.Stdout, "%s:\n", inkName.of(m.Asked))
 			}
 			print(a.Stdout, m)
 		}
@@ -80,6 +80,9 @@ func failsToOpen(c *closure.Closure) bool {
 
 // line is one line of ldd: the name asked for and the path opened.
 type line struct{ name, path string }
+
+// notFound stands in the place of a path, as in ldd.
+const notFound = "not found"
 
 // lddLines is a link map as the loader's trace lists it: the objects in load order without the
 // program, each missing name where it was asked for first.
@@ -103,7 +106,7 @@ func lddLines(m *closure.LinkMap) []line {
 			upTo(n.To)
 		case !missing[n.Name]:
 			missing[n.Name] = true
-			lines = append(lines, line{n.Name, "not found"})
+			lines = append(lines, line{n.Name, notFound})
 		}
 	}
 	upTo(m.Loaded[len(m.Loaded)-1])
@@ -117,7 +120,7 @@ func lddLines(m *closure.LinkMap) []line {
 // lacks.
 func openedLines(m *closure.LinkMap, o *closure.Open) []line {
 	if o.Need.To == nil {
-		return []line{{o.Need.Name, "not found"}}
+		return []line{{o.Need.Name, notFound}}
 	}
 	var lines []line
 	for _, l := range o.Scope {
@@ -126,7 +129,7 @@ func openedLines(m *closure.LinkMap, o *closure.Open) []line {
 		}
 	}
 	for _, n := range m.Needs {
-		if lacks := (line{n.Name, "not found"}); n.To == nil && n.From.Opened == o && !slices.Contains(lines, lacks) {
+		if lacks := (line{n.Name, notFound}); n.To == nil && n.From.Opened == o && !slices.Contains(lines, lacks) {
 			lines = append(lines, lacks)
 		}
 	}
@@ -146,16 +149,19 @@ func printLdd(w io.Writer, m *closure.LinkMap) {
 		fmt.Fprintln(w, "\tstatically linked")
 	}
 	for _, l := range lines {
-		if l.name == l.path {
+		switch {
+		case l.name == l.path:
 			fprintf(w, "\t%s\n", l.path)
-		} else {
+		case l.path == notFound:
+			fprintf(w, "\t%s => %s\n", l.name, inkBad.of(notFound))
+		default:
 			fprintf(w, "\t%s => %s\n", l.name, l.path)
 		}
 	}
 }
 
-func printTree(w io.Writer, m *closure.LinkMap) {
-	t := &treePrinter{w: w, needs: map[*closure.Loaded][]*closure.Need{}, opens: map[*closure.Need]bool{}, loader: m.Interp}
+func printTree(w io.Writer, m *closure.LinkMap, b branches) {
+	t := &treePrinter{w: w, branches: b, needs: map[*closure.Loaded][]*closure.Need{}, opens: map[*closure.Need]bool{}, loader: m.Interp}
 	for _, n := range slices.Concat(m.Preloads, m.Needs) {
 		t.needs[n.From] = append(t.needs[n.From], n)
 	}
@@ -163,37 +169,50 @@ func printTree(w io.Writer, m *closure.LinkMap) {
 		t.opens[o.Need] = true
 		t.needs[o.Need.From] = append(t.needs[o.Need.From], o.Need)
 	}
-	fprintf(w, "%s\n", m.Asked)
-	t.print(m.Program(), 1)
+	fprintf(w, "%s\n", inkName.of(m.Asked))
+	t.print(m.Program(), "")
 }
 
 // treePrinter prints the needs of loaded objects, each object's once.
 type treePrinter struct {
-	w      io.Writer
+	w io.Writer
+	branches
 	needs  map[*closure.Loaded][]*closure.Need
 	opens  map[*closure.Need]bool // those that are opened at run time
 	loader *closure.Loaded
 }
 
-func (t *treePrinter) print(from *closure.Loaded, depth int) {
-	indent := strings.Repeat("  ", depth)
-	for _, n := range t.needs[from] {
-		verb := ""
-		if t.opens[n] {
-			verb = "opens "
-		}
-		if n.To == nil {
-			fprintf(t.w, "%s%s%s: not found\n", indent, verb, n.Name)
-		} else {
-			fprintf(t.w, "%s%s%s => %s [%s]\n", indent, verb, n.Name, n.To.Path, n.Rule)
-		}
-		for _, c := range n.Tried {
-			if n.To == nil || c.Object != nil {
-				fprintf(t.w, "%s  passed over %s: %s\n", indent, c.Path, c.Why)
-			}
-		}
+// print prints the needs of an object, behind what stands in front of its own line.
+func (t *treePrinter) print(from *closure.Loaded, before string) {
+	needs := t.needs[from]
+	for i, n := range needs {
+		line, below := t.at(i, len(needs))
+		t.printNeed(before+line, before+below, n)
 		if n.To != nil && n.To.By == n {
-			t.print(n.To, depth+1)
+			t.print(n.To, before+below)
 		}
 	}
+}
+
+// printNeed prints one need, and what was passed over for it.
+func (t *treePrinter) printNeed(before, below string, n *closure.Need) {
+	verb := ""
+	if t.opens[n] {
+		verb = "opens "
+	}
+	if n.To == nil {
+		fprintf(t.w, "%s%s%s: %s\n", before, verb, inkName.of(n.Name), inkBad.of(notFound))
+	} else {
+		fprintf(t.w, "%s%s%s => %s %s\n", before, verb, inkName.of(n.Name), n.To.Path, ruleText(n))
+	}
+	for _, c := range n.Tried {
+		if n.To == nil || c.Object != nil {
+			fprintf(t.w, "%s  %s %s: %s\n", below, inkAside.of("passed over"), c.Path, c.Why)
+		}
+	}
+}
+
+// ruleText is the rule that answered a need, in brackets.
+func ruleText(n *closure.Need) painted {
+	return inkAside.of(fmt.Sprintf("[%v]", n.Rule))
 }

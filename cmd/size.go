@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -83,32 +82,33 @@ func (a *app) printSizes(c *closure.Closure, by string) {
 	if by == "object" {
 		parts, what = c.ByObject(), "OBJECT"
 	}
-	a.printRow("SIZE", "RETAINED", what)
+	a.printRow(inkName, "SIZE", "RETAINED", what)
 	if by == "dominator" {
 		closure.SortParts(parts, func(p *closure.Part) int64 { return p.Retained })
 		for _, p := range parts {
 			if p.Holder == nil {
-				a.printHeld(p, 0)
+				a.printHeld(p, "", "")
 			}
 		}
 	} else {
 		for _, p := range parts {
-			a.printRow(bytesText(p.Size), bytesText(p.Retained), p.Path)
+			a.printRow(inkNumber, bytesText(p.Size), bytesText(p.Retained), p.Path)
 		}
 	}
 	fprintf(a.Stdout, "%s, %s: %s\n", count(len(c.Objects), "object", "objects"),
 		count(paths, "store path", "store paths"), bytesText(totalSize(parts)))
 }
 
-func (a *app) printRow(size, retained, path string) {
-	fmt.Fprintf(a.Stdout, "%12s %12s  %s\n", size, retained, printable(path))
+func (a *app) printRow(numbers ink, size, retained, path string) {
+	fprintf(a.Stdout, "%s  %s\n", numbers.of(fmt.Sprintf("%12s %12s", size, retained)), path)
 }
 
-// printHeld prints a part, and below it what only it brings.
-func (a *app) printHeld(p *closure.Part, depth int) {
-	a.printRow(bytesText(p.Size), bytesText(p.Retained), strings.Repeat("  ", depth)+p.Path)
-	for _, held := range p.Held {
-		a.printHeld(held, depth+1)
+// printHeld prints a part, and below it what only it brings, with what stands in front of either.
+func (a *app) printHeld(p *closure.Part, before, below string) {
+	a.printRow(inkNumber, bytesText(p.Size), bytesText(p.Retained), before+p.Path)
+	for i, held := range p.Held {
+		line, deeper := a.branches().at(i, len(p.Held))
+		a.printHeld(held, below+line, below+deeper)
 	}
 }
 
@@ -136,7 +136,7 @@ func (a *app) printNix(root fs.FS, c *closure.Closure, nix *closure.NixClosure, 
 		if l.Brought == 0 {
 			role = behindComma(c.Role(root, l.StorePath))
 		}
-		a.printRow(bytesText(l.Left()), "of "+bytesText(l.NarSize), l.StorePath+role)
+		a.printRow(inkNumber, bytesText(l.Left()), "of "+bytesText(l.NarSize), l.StorePath+role)
 	}
 	if more := len(nix.Left) - limit; more > 0 {
 		fprintf(a.Stdout, "  and %d more\n", more)

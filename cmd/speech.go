@@ -23,23 +23,27 @@ func (a *app) say(err error) {
 	for i := range lines {
 		lines[i] = printable(lines[i])
 	}
-	fmt.Fprintf(a.Stderr, "nixbundle: %s\n", strings.Join(lines, "\n"))
+	fprintf(a.Stderr, "%s ", inkError.of("nixbundle:"))
+	fmt.Fprintln(a.Stderr, strings.Join(lines, "\n"))
 	if h := hint(err); h != "" {
-		fprintf(a.Stderr, "hint: %s\n", h)
+		fprintf(a.Stderr, "%s %s\n", inkHint.of("hint:"), h)
 	}
 }
 
 // tell speaks what a user may want to know and need not act on.
 func (a *app) tell(format string, args ...any) {
-	fprintf(a.Stderr, "nixbundle: "+format+"\n", args...)
+	fprintf(a.Stderr, "%s "+format+"\n", append([]any{inkName.of("nixbundle:")}, args...)...)
 }
 
 // fprintf prints text for a reader. What an argument says comes from files that anybody may have
-// made: it cannot end a line, or speak to the terminal.
+// made: it cannot end a line, or speak to the terminal. One that is painted has its ink where the page has
+// colours; its width then is not that of a verb such as %-7s.
 func fprintf(w io.Writer, format string, args ...any) {
 	for i, arg := range args {
-		switch arg.(type) {
+		switch arg := arg.(type) {
 		case int, int64, uint64:
+		case painted:
+			args[i] = arg.on(w)
 		default:
 			args[i] = printable(fmt.Sprint(arg))
 		}

@@ -113,7 +113,7 @@ func (a *app) printTargets(targets []*bundle.Target) error {
 		if p.ISA != "" {
 			words = append(words, p.ISA)
 		}
-		fprintf(a.Stdout, "%-17s %-7s %s\n", p.Target, p.Arch, strings.Join(words, " "))
+		fprintf(a.Stdout, "%s %-7s %s\n", inkName.of(fmt.Sprintf("%-17s", p.Target)), p.Arch, strings.Join(words, " "))
 	}
 	return nil
 }

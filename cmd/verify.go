@@ -24,6 +24,7 @@ type verifyFlags struct {
 	target   targetFlags
 	pageSize int
 	limit    time.Duration
+	quiet    bool
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -66,6 +67,7 @@ a launcher, or uses the target's own C library, needs a root that has those.
 	f.StringVar(&flags.program, "program", "", "the entry to run, such as sensor/bin/sensor (default the first program)")
 	flags.target.add(c)
 	f.IntVar(&flags.pageSize, "page-size", 0, "the machine's pages have so many bytes, such as 16384 on a Pi 5; --run then takes qemu (default the target's)")
+	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing but what is wrong")
 	f.DurationVar(&flags.limit, "time-limit", 0, "end the program after this time, such as 10s (default never)")
 	a.addJSON(c)
 	return c
@@ -76,7 +78,10 @@ func (a *app) verify(ctx context.Context, name string, args []string, flags veri
 	if err != nil {
 		return err
 	}
+	progress := a.startProgress(ctx, "verifying", name, flags.quiet)
+	opts.Progress = progress.hook()
 	v, err := bundle.Verify(ctx, name, opts)
+	progress.end()
 	if err != nil {
 		return err
 	}
@@ -89,7 +94,10 @@ func (a *app) verify(ctx context.Context, name string, args []string, flags veri
 	if a.json {
 		err = a.printJSON(newVerifyJSON(name, v, result))
 	} else {
-		a.printVerification(name, v, result)
+		printFindings(a.Stdout, v.Findings)
+		if !v.Broken() && !flags.quiet {
+			a.printVerification(name, v, result)
+		}
 	}
 	if err == nil && (v.Broken() || result != nil && !result.OK()) {
 		err = errFindings
@@ -120,11 +128,11 @@ func (f *verifyFlags) options() (opts bundle.VerifyOptions, err error) {
 func (a *app) runBundle(ctx context.Context, name string, args []string, v *bundle.Verification, flags verifyFlags) (*trial.Result, error) {
 	out := a.rawOut
 	if a.json {
-		out = a.Stderr
+		out = a.rawErr
 	}
 	r, err := trial.Run(ctx, name, v, trial.Options{
 		Program: flags.program, Args: args, Root: flags.target.root, PageSize: flags.pageSize, Limit: flags.limit,
-		Stdin: os.Stdin, Stdout: out, Stderr: a.Stderr, Look: exec.LookPath,
+		Stdin: os.Stdin, Stdout: out, Stderr: a.rawErr, Look: exec.LookPath,
 	})
 	if r != nil && !r.OK() {
 		v.Findings = append(v.Findings, closure.Finding{
@@ -134,12 +142,9 @@ func (a *app) runBundle(ctx context.Context, name string, args []string, v *bund
 	return r, err
 }
 
+// printVerification prints what was looked at in a bundle that is not broken.
 func (a *app) printVerification(name string, v *bundle.Verification, r *trial.Result) {
-	printFindings(a.Stdout, v.Findings)
-	if v.Broken() {
-		return
-	}
-	fprintf(a.Stdout, "%s: nothing wrong in %s\n", name, strings.Join([]string{
+	fprintf(a.Stdout, "%s: %s in %s\n", name, inkGood.of("nothing wrong"), strings.Join([]string{
 		count(v.Entries, "entry", "entries"), fmt.Sprintf("%.1f MB", float64(v.Bytes)/1e6), count(v.Programs, "program", "programs"),
 		count(v.Objects, "object", "objects"), count(v.Needs, "need", "needs"), count(v.References, "reference", "references"),
 	}, ", "))
@@ -156,7 +161,7 @@ func (a *app) printVerification(name string, v *bundle.Verification, r *trial.Re
 		fprintf(a.Stdout, "%s: %s %s\n", name, r.Program, r.String())
 	}
 	for _, f := range v.Accepted {
-		fprintf(a.Stdout, "allowed: %s: %s\n", f.Name, f.What)
+		fprintf(a.Stdout, "%s %s: %s\n", inkWarning.of("allowed:"), f.Name, f.What)
 	}
 }
 

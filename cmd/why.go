@@ -97,15 +97,15 @@ func (a *app) reasons(c *closure.Closure, m *closure.LinkMap, name string, limit
 
 func printReason(w io.Writer, m *closure.LinkMap, r closure.Reason) {
 	if r.Loaded == nil {
-		fprintf(w, "%s: not found\n", r.Name)
+		fprintf(w, "%s: %s\n", inkName.of(r.Name), inkBad.of("not found"))
 	} else {
-		fprintf(w, "%s\n", r.Name)
+		fprintf(w, "%s\n", inkName.of(r.Name))
 	}
 	for _, user := range r.Users {
 		fprintf(w, "  for %s\n", user.Path)
 	}
 	for _, chain := range r.Chains {
-		fprintf(w, "  %s [%v]\n", chainText(m.Asked, chain), chain[len(chain)-1].Rule)
+		fprintf(w, "  %s %s\n", chainText(m.Asked, chain), ruleText(chain[len(chain)-1]))
 	}
 	switch {
 	case len(r.Chains) == 0 && r.Loaded == m.Program():

@@ -56,7 +56,7 @@ func (e *broughtError) Hint() string {
 }
 
 func printHeld(w io.Writer, c *closure.Closure, h closure.Held) {
-	fprintf(w, "%s%s\n", h.StorePath, behindComma(h.Role))
+	fprintf(w, "%s%s\n", inkName.of(h.StorePath), behindComma(h.Role))
 	if h.Own {
 		fmt.Fprintln(w, "  the program's own store path, and no need brings this")
 	} else {
