@@ -128,24 +128,21 @@ func (a *app) exit(err error) int {
 func (a *app) command() *cobra.Command {
 	root := a.bundleCommand()
 	root.Use = "nixbundle PROGRAM... -o FILE"
-	root.Long = `nixbundle makes one archive of a program that Nix built, which runs on a machine without Nix,
-and names what the dynamic loader will mix up before it ships.
-
-  nixbundle ./result/bin/sensor -o sensor.tar.zst
-  nixbundle conflicts ./result/bin/sensor
-
-` + root.Long
 	root.Version = version()
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.PersistentFlags().StringVar(&a.rootDir, "root", "/", "directory that holds nix/store: programs and all files are looked up inside it")
+	root.PersistentFlags().StringVar(&a.rootDir, "root", "/", "`DIR` that holds nix/store: programs and all files are looked up inside it")
 	root.PersistentFlags().Var(&a.color, "color", "colours: auto (where a terminal reads and NO_COLOR is not set), always or never")
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.sizeCommand(), a.inspectCommand(),
-		a.bindingsCommand(), a.graphCommand(), a.learnCommand(), a.verifyCommand(), a.targetsCommand(), a.schemaCommand(), a.patchelfCommand())
+		a.bindingsCommand(), a.graphCommand(), a.learnCommand(), a.verifyCommand(), a.targetsCommand(), a.schemaCommand(), a.patchelfCommand(),
+		a.completionCommand())
 	addTopics(root)
+	a.addHelp(root)
+	if len(a.Args) > 1 && (a.Args[1] == cobra.ShellCompRequestCmd || a.Args[1] == cobra.ShellCompNoDescRequestCmd) {
+		a.complete(root)
+	}
 	return root
 }
 

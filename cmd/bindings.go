@@ -32,9 +32,9 @@ reference is undefined, or a version is missing.
 		RunE:    func(_ *cobra.Command, args []string) error { return a.bindings(args, flags) },
 	}
 	f := c.Flags()
-	f.StringVar(&flags.from, "from", "", "only references of this object")
-	f.StringVar(&flags.to, "to", "", "only references that reach this object")
-	f.StringVar(&flags.symbol, "symbol", "", "only references to this symbol")
+	f.StringVar(&flags.from, "from", "", "only references of `OBJECT`")
+	f.StringVar(&flags.to, "to", "", "only references that reach `OBJECT`")
+	f.StringVar(&flags.symbol, "symbol", "", "only references to `SYMBOL`")
 	a.addGiven(c)
 	a.addJSON(c)
 	return c

@@ -32,29 +32,32 @@ func (a *app) bundleCommand() *cobra.Command {
 		Use:   "bundle PROGRAM... -o FILE",
 		Short: "Make one archive that runs on a machine without Nix",
 		Long: `Pack programs and every library they load into one archive, NAME/bin and NAME/lib, with run paths
-relative to the program. A PROGRAM is an ELF file, a wrapper or script of the store, a result link, or a
-store path, of which all programs under bin/ are taken. Before anything is written the planned tree is walked as the loader
-would, and a bundle that would load anything else than the original is refused.
+relative to the program. A PROGRAM is an ELF file, a wrapper or script of the store, a result
+link, or a store path, of which all programs under bin/ are taken. Before anything is written the
+planned tree is walked as the loader would, and a bundle that would load anything else than the
+original is refused.
 
 FILE ends in .tar.zst, .tar, or a slash for a folder that NAME appears in; - is standard output.
 The same input gives the same bytes on any machine; SOURCE_DATE_EPOCH sets the time of the entries.
 
-A wrapper of nixpkgs is read and not run: bin/NAME is then a small sh script that sets up what it sets up and
-starts what it starts, with the programs, libraries and data that it names taken along. Libraries that
-objects are known to open come along too (.note.dlopen, names and store paths in objects that call dlopen,
-plugins of known libraries), and so do those that --open names. --follow-data adds every file, folder and program that a packed file names,
---include what you name, and --env NAME=VALUE tells the program where it is: %ROOT% in VALUE is the
-bundle's folder. What still names the store when all is packed is listed in the manifest, by file and offset;
-with --strict such a bundle is refused.
+A wrapper of nixpkgs is read and not run: bin/NAME is then a small sh script that sets up what it
+sets up and starts what it starts, with the programs, libraries and data that it names taken
+along. Libraries that objects are known to open come along too (.note.dlopen, names and store
+paths in objects that call dlopen, plugins of known libraries), and so do those that --open names.
+--follow-data adds every file, folder and program that a packed file names, --include what you
+name, and --env NAME=VALUE tells the program where it is: %ROOT% in VALUE is the bundle's folder.
+What still names the store when all is packed is listed in the manifest, by file and offset; with
+--strict such a bundle is refused.
 
---prefix DIR is for a bundle that is always unpacked to DIR: everything keeps its path below the store, which
-is DIR/store there, and every path of the store in programs, libraries, scripts and data is rewritten to
-that, in as many bytes (digests are cut to what there is room for). Wrappers, plugins and compiled-in paths
-then work as they do in the store. It takes along what --follow-data does.
+--prefix DIR is for a bundle that is always unpacked to DIR: everything keeps its path below the
+store, which is DIR/store there, and every path of the store in programs, libraries, scripts and
+data is rewritten to that, in as many bytes (digests are cut to what there is room for). Wrappers,
+plugins and compiled-in paths then work as they do in the store. It takes along what --follow-data
+does.
 
---target names the machine that it is for, as nixbundle targets lists them; --target-root reads it from a
-real root. What cannot run on every processor and kernel that it comes with is refused: 32-bit Raspberry
-Pi OS has those of the first Pi too, debian-12 has not.
+--target names the machine that it is for, as nixbundle targets lists them; --target-root reads it
+from a real root. What cannot run on every processor and kernel that it comes with is refused:
+32-bit Raspberry Pi OS has those of the first Pi too, debian-12 has not.
 
 --interp decides how programs find their loader, ld.so:
   auto      static programs need none; where --target is named and its C library has every version
@@ -63,7 +66,8 @@ Pi OS has those of the first Pi too, debian-12 has not.
   stub      the bundle brings both; a small piece of code in the program starts the packed loader,
             so /proc/self/exe, the process's name and debuggers see the program itself
   wrapper   the bundle brings both; bin/NAME is a small sh script that starts the packed loader
-  /a/path   PT_INTERP is that path, for a bundle with a fixed place, say /opt/sensor/lib/ld-linux-aarch64.so.1
+  /a/path   PT_INTERP is that path, for a bundle with a fixed place, say
+            /opt/sensor/lib/ld-linux-aarch64.so.1
 ` + exitHelp,
 		Example: "  nixbundle ./result/bin/sensor -o sensor.tar.zst",
 		Args:    atLeastOne,
@@ -74,17 +78,17 @@ Pi OS has those of the first Pi too, debian-12 has not.
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&flags.output, "output", "o", "", "what to write: FILE.tar.zst, FILE.tar, FOLDER/, or - for standard output (default NAME.tar.zst)")
-	f.StringVar(&flags.plan.Name, "name", "", "folder inside the archive (default the first program's name)")
-	f.StringVar(&flags.plan.Interp, "interp", bundle.Auto, "how programs find their loader: auto, system, stub, wrapper, or an absolute path")
+	f.StringVarP(&flags.output, "output", "o", "", "`FILE` to write: FILE.tar.zst, FILE.tar, FOLDER/, or - for standard output (default NAME.tar.zst)")
+	f.StringVar(&flags.plan.Name, "name", "", "`NAME` of the folder inside the archive (default the first program's name)")
+	f.StringVar(&flags.plan.Interp, "interp", bundle.Auto, "`HOW` programs find their loader: auto, system, stub, wrapper, or an absolute path")
 	flags.target.add(c)
-	f.StringVar(&flags.level, "level", "default", "compression: "+strings.Join(bundle.Levels(), ", "))
+	f.StringVar(&flags.level, "level", "default", "compression `LEVEL`: "+strings.Join(bundle.Levels(), ", "))
 	flags.follow.add(c)
 	a.addOpens(c)
-	f.StringVar(&flags.plan.Prefix, "prefix", "", "folder that the bundle will be unpacked to, such as /opt/sensor: everything in the store keeps its place below it")
+	f.StringVar(&flags.plan.Prefix, "prefix", "", "`DIR` that the bundle will be unpacked to, such as /opt/sensor: everything in the store keeps its place below it")
 	f.BoolVar(&flags.plan.Strict, "strict", false, "refuse a bundle in which anything still leads into the store")
 	f.BoolVar(&flags.plan.AllowConflicts, "allow-conflicts", false, "bundle although the loader will mix up copies; the manifest records what")
-	f.StringVar(&flags.accept, "accept", "", "file of accepted conflicts, as the verb conflicts writes it")
+	f.StringVar(&flags.accept, "accept", "", "`FILE` of accepted conflicts, as the verb conflicts writes it")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "print the plan and write nothing")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing but errors")
 	a.addJSON(c)

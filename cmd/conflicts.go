@@ -28,30 +28,30 @@ func (a *app) conflictsCommand() *cobra.Command {
 		Short: "Name what the loader will mix up, and who brought it",
 		Long: `Name what the dynamic loader will mix up in each program's process: one soname wanted from two
 store paths, one library in two versions, members of two C libraries, files of another machine in
-the way, needs that nothing answers. For every copy it says who needs it, by the shortest chain from
-the program, which copy the loader keeps, and what to do. What keeps a file from running on some
-machines is told as well, such as segments that do not fit the 16 KiB pages of a Raspberry Pi 5; with
---target, what keeps it from running on that one. Nothing is run.
+the way, needs that nothing answers. For every copy it says who needs it, by the shortest chain
+from the program, which copy the loader keeps, and what to do. What keeps a file from running on
+some machines is told as well, such as segments that do not fit the 16 KiB pages of a Raspberry Pi
+5; with --target, what keeps it from running on that one. Nothing is run.
 
 Silence and status 0 mean that every object gets the copies it was linked with. --all adds notes, a
 line each: what is worth knowing and no mistake, as libraries that are needed and not used. --json
 has everything.
 
---accept FILE passes over findings that somebody has looked at, so that a build fails only on a new
-one. An entry names packages with their versions: it outlives a rebuild and ends with the next update
-of one of them. --reason TEXT adds what is found now to FILE.
+--accept FILE passes over findings that somebody has looked at, so that a build fails only on a
+new one. An entry names packages with their versions: it outlives a rebuild and ends with the next
+update of one of them. --reason TEXT adds what is found now to FILE.
 
---sarif answers in SARIF 2.1.0, which code hosts show beside the sources: what is printed without it, and
-what --accept passes over as suppressed (nixbundle help json).
+--sarif answers in SARIF 2.1.0, which code hosts show beside the sources: what is printed without
+it, and what --accept passes over as suppressed (nixbundle help json).
 ` + exitHelp,
 		Example: "  nixbundle conflicts ./result/bin/sensor\n" +
-			"  nixbundle conflicts ./result/bin/sensor --accept clashes.json --reason 'until the next nixpkgs update'",
+			"  nixbundle conflicts ./result/bin/sensor --accept clashes.json \\\n    --reason 'until the next nixpkgs update'",
 		Args: atLeastOne,
 		RunE: func(_ *cobra.Command, args []string) error { return a.conflicts(args, flags) },
 	}
 	flags.target.add(c)
-	c.Flags().StringVar(&flags.accept, "accept", "", "file of accepted findings: those are not told, and only others count")
-	c.Flags().StringVar(&flags.reason, "reason", "", "add what is found to the file of --accept, for this reason")
+	c.Flags().StringVar(&flags.accept, "accept", "", "`FILE` of accepted findings: those are not told, and only others count")
+	c.Flags().StringVar(&flags.reason, "reason", "", "add what is found to the file of --accept, with this `TEXT` as the reason")
 	c.Flags().BoolVar(&flags.all, "all", false, "print notes too")
 	c.Flags().BoolVar(&flags.sarif, "sarif", false, "answer as SARIF 2.1.0, for code hosts (nixbundle help json)")
 	a.addGiven(c)

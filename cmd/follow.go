@@ -23,9 +23,9 @@ func (f *followFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.BoolVar(&f.data, "follow-data", false, "take along the files, folders and programs of the store that packed files name")
 	flags.BoolVar(&f.suggested, "suggested", false, "take along libraries that a .note.dlopen only suggests")
-	flags.StringSliceVar(&f.plugins, "plugins", nil, "rules for plugins to take along beside the usual ones, such as gconv; -NAME leaves a usual one out")
-	flags.StringArrayVar(&f.include, "include", nil, "take along PATH of the store, or what a pattern matches, to DEST: PATH[:DEST]; can be repeated")
-	flags.StringArrayVar(&f.env, "env", nil, "set NAME=VALUE for the programs; %ROOT% is the bundle's folder; can be repeated")
+	flags.StringSliceVar(&f.plugins, "plugins", nil, "`RULES` for plugins to take along beside the usual ones, such as gconv; -NAME leaves a usual one out")
+	flags.StringArrayVar(&f.include, "include", nil, "take along PATH of the store, or what a pattern matches, to DEST: `PATH[:DEST]`; can be repeated")
+	flags.StringArrayVar(&f.env, "env", nil, "set `NAME=VALUE` for the programs; %ROOT% is the bundle's folder; can be repeated")
 }
 
 // follow is what the flags say.

@@ -14,16 +14,16 @@ import (
 // this process's environment.
 func (a *app) addGiven(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&a.given.LibraryPath, "library-path", "", "as if LD_LIBRARY_PATH were this")
-	f.StringArrayVar(&a.given.Preload, "preload", nil, "as if LD_PRELOAD named this; can be repeated")
+	f.StringVar(&a.given.LibraryPath, "library-path", "", "as if LD_LIBRARY_PATH were `DIRS`")
+	f.StringArrayVar(&a.given.Preload, "preload", nil, "as if LD_PRELOAD named `FILE`; can be repeated")
 	f.BoolVar(&a.given.PreloadFile, "preload-file", false, "preload what the root's /etc/ld.so.preload names, or for nixpkgs' loader /etc/ld-nix.so.preload")
-	f.StringSliceVar(&a.given.HWCaps, "hwcaps", nil, "what the processor has, such as x86-64-v3: directories below glibc-hwcaps/ to take (default none)")
+	f.StringSliceVar(&a.given.HWCaps, "hwcaps", nil, "directories `NAMES` below glibc-hwcaps/ to take, which the processor has, such as x86-64-v3 (default none)")
 	a.addOpens(c)
 }
 
 // addOpens gives a verb the flag of what a program opens at run time.
 func (a *app) addOpens(c *cobra.Command) {
-	c.Flags().StringArrayVar(&a.opens, "open", nil, "as if the program opened NAME or PATH at run time (dlopen), or BY=NAME the object BY; can be repeated")
+	c.Flags().StringArrayVar(&a.opens, "open", nil, "as if the program opened a name or path at run time (dlopen), or the object BY did: `[BY=]NAME`; can be repeated")
 }
 
 // opened is what --open says. A path is one of the root's; a name is searched as it is, and so is a path

@@ -20,9 +20,9 @@ func (a *app) inspectCommand() *cobra.Command {
 		Use:   "inspect FILE",
 		Short: "Print the facts of an ELF file, or what is in a bundle",
 		Long: `Print what an ELF file says of itself to a loader, and the defects for which kernel or loader
-would not map it or go astray in it (then the exit status is 3); or, for a bundle (an archive, or a folder it
-was unpacked to), its programs and what each file is and was. A bundle is not unpacked for it, and
-what it says of itself is not believed further than to print it.
+would not map it or go astray in it (then the exit status is 3); or, for a bundle (an archive, or
+a folder it was unpacked to), its programs and what each file is and was. A bundle is not unpacked
+for it, and what it says of itself is not believed further than to print it.
 ` + exitHelp,
 		Example: "  nixbundle inspect ./result/bin/sensor\n  nixbundle inspect sensor.tar.zst",
 		Args:    exactlyOne,

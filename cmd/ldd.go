@@ -33,7 +33,7 @@ that nothing answers is "not found", and the status is then 3.
 func (a *app) treeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tree PROGRAM...",
-		Short: "Print the same as a tree, with the rule that found each object",
+		Short: "Print what the loader loads as a tree, with the rule that found each object",
 		Long: `Print each program's needs as a tree. Behind every object stands the rule of the search that
 found it; what was passed over on the way, and why, stands below it. An object's own needs are
 printed once, where the loader first loads it.

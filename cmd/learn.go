@@ -23,11 +23,11 @@ writes with LD_DEBUG=files or LD_DEBUG=libs, strace with -f, or qemu with -strac
 lines tell. LD_DEBUG tells of libraries and who opens them, the others of all files.
 
 A library is an --open, with who calls dlopen where the log says that; what it needs, and what it
-opens itself as far as its files tell, comes with it. All else is an --include. What the run did not
-find is no part of the answer. Each line is one argument, whatever is in it.
+opens itself as far as its files tell, comes with it. All else is an --include. What the run did
+not find is no part of the answer. Each line is one argument, whatever is in it.
 ` + exitHelp,
 		Example: "  LD_DEBUG=files ./result/bin/sensor 2>log\n  nixbundle learn log ./result/bin/sensor\n" +
-			"  nixbundle learn log ./result/bin/sensor | xargs -d '\\n' nixbundle ./result/bin/sensor -o sensor.tar.zst",
+			"  nixbundle learn log ./result/bin/sensor |\n    xargs -d '\\n' nixbundle ./result/bin/sensor -o sensor.tar.zst",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return usageError{errors.New("name a log and a program: " + c.UseLine())}

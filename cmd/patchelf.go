@@ -49,12 +49,14 @@ func (a *app) patchelfCommand() *cobra.Command {
 		Use:   "patchelf FLAGS FILE...",
 		Short: "Edit what the loader reads in ELF files, with patchelf's flags",
 		Long: `Print and edit what the loader reads in ELF files: interpreter, soname, run path, needed
-libraries, symbol versions and names. The flags, the output and the exit status (0 done, 1 failed) are those of
-patchelf, and so it is when the program is called patchelf. See nixbundle patchelf --help.
+libraries, symbol versions and names. The flags, the output and the exit status (0 done, 1 failed)
+are those of patchelf, and so it is when the program is called patchelf. See nixbundle patchelf
+--help.
 
-All edits of a file are one plan. What it needs room for goes where there is room, so that most files do not
-grow; nothing else moves, what strip and debuggers read stays true, and the result is checked before it takes
-the place of the file in one step. A file that an edit leaves as it is is not touched.`,
+All edits of a file are one plan. What it needs room for goes where there is room, so that most
+files do not grow; nothing else moves, what strip and debuggers read stays true, and the result is
+checked before it takes the place of the file in one step. A file that an edit leaves as it is is
+not touched.`,
 		Example:            "  nixbundle patchelf --set-rpath '$ORIGIN/../lib' --replace-needed liba.so.1 liba.so.2 ./sensor",
 		DisableFlagParsing: true,
 		RunE: func(c *cobra.Command, args []string) error {

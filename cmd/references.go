@@ -17,7 +17,7 @@ const maxPathInfo = 256 << 20 // bytes: of a hundred thousand store paths it is 
 
 // addReferences gives a verb the flag that says where Nix's references come from.
 func (a *app) addReferences(c *cobra.Command) {
-	c.Flags().StringVar(&a.refs, "references", "", "file with what \"nix path-info --json -r\" printed (default: Nix's database in the root)")
+	c.Flags().StringVar(&a.refs, "references", "", "`FILE` with what \"nix path-info --json -r\" printed (default: Nix's database in the root)")
 }
 
 // referencesHint says how to make Nix's references known.

@@ -23,9 +23,9 @@ func (a *app) sizeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "size PROGRAM...",
 		Short: "Print what a bundle's objects weigh, and what of Nix's closure it leaves behind",
-		Long: `Print what each store path, or object, brings in bytes, and how much would go away if nothing needed
-it (RETAINED): itself and everything that only it brings. --by dominator prints the same as a tree:
-below each store path what only it brings.
+		Long: `Print what each store path, or object, brings in bytes, and how much would go away if nothing
+needed it (RETAINED): itself and everything that only it brings. --by dominator prints the same as
+a tree: below each store path what only it brings.
 
 Behind that stands what Nix's closure of the programs holds, where its database is in the root or
 --references gives its records, and the store paths of which most is left behind.
@@ -42,8 +42,8 @@ Behind that stands what Nix's closure of the programs holds, where its database 
 			return a.size(args, flags)
 		},
 	}
-	c.Flags().StringVar(&flags.by, "by", "store-path", "object, store-path or dominator")
-	c.Flags().IntVar(&flags.limit, "limit", 10, "how many store paths to print of those left behind")
+	c.Flags().StringVar(&flags.by, "by", "store-path", "weigh by `WHAT`: object, store-path or dominator")
+	c.Flags().IntVar(&flags.limit, "limit", 10, "print `N` store paths of those left behind")
 	a.addReferences(c)
 	a.addGiven(c)
 	a.addJSON(c)

@@ -16,8 +16,8 @@ import (
 type targetFlags struct{ name, root string }
 
 func (f *targetFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.name, "target", "", "the machine that it is for, such as raspios-bookworm (nixbundle targets lists them)")
-	c.Flags().StringVar(&f.root, "target-root", "", "the same, read from a directory that holds its file system")
+	c.Flags().StringVar(&f.name, "target", "", "the machine `NAME` that it is for, such as raspios-bookworm (nixbundle targets lists them)")
+	c.Flags().StringVar(&f.root, "target-root", "", "the same, read from `DIR`, which holds its file system")
 }
 
 // target is the target that the flags name; nil where they name none.
@@ -56,9 +56,9 @@ func (a *app) targetsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "targets",
 		Short: "List the machines that --target knows, and what each provides",
-		Long: `List the targets that --target knows, the oldest C library first: the C library, the newest versions
-that libstdc++ and libgcc_s define, the page sizes of the kernels, and the least processor. With
---target-root it tells the same of a real root.
+		Long: `List the targets that --target knows, the oldest C library first: the C library, the newest
+versions that libstdc++ and libgcc_s define, the page sizes of the kernels, and the least
+processor. With --target-root it tells the same of a real root.
 ` + exitHelp,
 		Example: "  nixbundle targets\n  nixbundle targets --target-root /mnt/pi",
 		Args:    cobra.NoArgs,
@@ -74,7 +74,7 @@ that libstdc++ and libgcc_s define, the page sizes of the kernels, and the least
 			return a.printTargets(targets)
 		},
 	}
-	c.Flags().StringVar(&root, "target-root", "", "a directory that holds the file system of a target")
+	c.Flags().StringVar(&root, "target-root", "", "`DIR` that holds the file system of a target")
 	a.addJSON(c)
 	return c
 }

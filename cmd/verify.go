@@ -34,21 +34,21 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short: "Prove that a bundle will run, before it ships",
 		Long: `Read a bundle (an archive, or a folder it was unpacked to) and prove that it will run: every entry
 is there once and is what the manifest says, to the last byte, and nothing else; links and what
-the loader reads lead nowhere else; every program starts as its strategy promises; every need, version
-and symbol has its answer. The bundle is not trusted, unpacked or run.
+the loader reads lead nowhere else; every program starts as its strategy promises; every need,
+version and symbol has its answer. The bundle is not trusted, unpacked or run.
 
-Conflicts that stood in the programs when the bundle was made are listed and are no findings, but for what
-no program starts with.
+Conflicts that stood in the programs when the bundle was made are listed and are no findings, but
+for what no program starts with.
 
---target and --target-root name the machine: its page sizes and its processor must do, and a program that
-uses the target's own C library must find there all that it asks for. Without one, that of the target
-that the bundle was made for counts; where none was named either, the oldest known target that has all that
-is asked for is named.
+--target and --target-root name the machine: its page sizes and its processor must do, and a
+program that uses the target's own C library must find there all that it asks for. Without one,
+that of the target that the bundle was made for counts; where none was named either, the oldest
+known target that has all that is asked for is named.
 
---run runs a program too, if nothing is wrong: in an empty root, or with --target-root in that one,
-which is not changed; without a network; for another machine in qemu-user (qemu-ARCH-static). It takes
-a Linux that lets you make user namespaces, and leaves nothing behind. A program that is started by
-a launcher, or uses the target's own C library, needs a root that has those.
+--run runs a program too, if nothing is wrong: in an empty root, or with --target-root in that
+one, which is not changed; without a network; for another machine in qemu-user (qemu-ARCH-static).
+It takes a Linux that lets you make user namespaces, and leaves nothing behind. A program that is
+started by a launcher, or uses the target's own C library, needs a root that has those.
 ` + exitHelp,
 		Example: "  nixbundle verify sensor.tar.zst\n" +
 			"  nixbundle verify sensor.tar.zst --run --target-root ./bookworm -- --version",
@@ -64,11 +64,11 @@ a launcher, or uses the target's own C library, needs a root that has those.
 	}
 	f := c.Flags()
 	f.BoolVar(&flags.run, "run", false, "run the program too, with the arguments behind BUNDLE")
-	f.StringVar(&flags.program, "program", "", "the entry to run, such as sensor/bin/sensor (default the first program)")
+	f.StringVar(&flags.program, "program", "", "the `ENTRY` to run, such as sensor/bin/sensor (default the first program)")
 	flags.target.add(c)
-	f.IntVar(&flags.pageSize, "page-size", 0, "the machine's pages have so many bytes, such as 16384 on a Pi 5; --run then takes qemu (default the target's)")
+	f.IntVar(&flags.pageSize, "page-size", 0, "the machine's pages have `N` bytes, such as 16384 on a Pi 5; --run then takes qemu (default the target's)")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing but what is wrong")
-	f.DurationVar(&flags.limit, "time-limit", 0, "end the program after this time, such as 10s (default never)")
+	f.DurationVar(&flags.limit, "time-limit", 0, "end the program after this `TIME`, such as 10s (default never)")
 	a.addJSON(c)
 	return c
 }

@@ -17,18 +17,18 @@ func (a *app) whyCommand() *cobra.Command {
 	limit := 0
 	c := &cobra.Command{
 		Use:   "why PROGRAM NAME",
-		Short: "Print every chain of needs that brings a library, or a symbol's definition, or who else holds a path",
+		Short: "Print who brings a library, a symbol's definition, or a path of the store",
 		Long: `Print every chain of needs from a program to a library, the shortest first, with the rule that
 answers the last need. NAME is a path, a soname, a needed name, a file name, or a store path or its
 name, which stands for each library in it that is loaded. Where it is none of these it is a symbol:
 then for each object that its references reach, whose references those are, and what brings that
 object.
 
-A store path that no need brings, or a file in one, may still be in Nix's closure of the program: then
-the texts that name it, and the chains of references that lead to it, out of Nix's database in the root
-or --references. Behind each store path of a chain stands whether a need brings it too. What is for
-another machine than the program, as a compiler is that was left in it, is said to be.
-Status 1 means that nothing brings or holds it.
+A store path that no need brings, or a file in one, may still be in Nix's closure of the program:
+then the texts that name it, and the chains of references that lead to it, out of Nix's database
+in the root or --references. Behind each store path of a chain stands whether a need brings it
+too. What is for another machine than the program, as a compiler is that was left in it, is said
+to be. Status 1 means that nothing brings or holds it.
 ` + exitHelp,
 		Example: "  nixbundle why ./result/bin/sensor libprotobuf.so.32\n  nixbundle why ./result/bin/sensor protobuf",
 		Args: func(c *cobra.Command, args []string) error {
@@ -44,7 +44,7 @@ Status 1 means that nothing brings or holds it.
 			return a.why(args[0], args[1], limit)
 		},
 	}
-	c.Flags().IntVar(&limit, "limit", 20, "how many chains to print for each library")
+	c.Flags().IntVar(&limit, "limit", 20, "print `N` chains for each library")
 	a.addReferences(c)
 	a.addGiven(c)
 	a.addJSON(c)
