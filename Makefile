@@ -12,7 +12,13 @@ CORPUS ?= amd64 arm64 armhf i386 riscv64 ppc64el s390x mips64el mipsel
 
 export NIXBUNDLE_STORE ?= $(STORE)
 
-.PHONY: help demo build test test-full unit lint fuzz bench store stubs vendor-hash flake deps clean
+# Where install puts things, below DESTDIR.
+PREFIX  ?= /usr/local
+SHARE    = $(DESTDIR)$(PREFIX)/share
+COMPLETE = $(SHARE)/bash-completion/completions/nixbundle $(SHARE)/zsh/site-functions/_nixbundle \
+           $(SHARE)/fish/vendor_completions.d/nixbundle.fish
+
+.PHONY: help demo build install uninstall test test-full unit lint fuzz bench store stubs vendor-hash flake deps clean
 
 help:           ## what there is to make
 	@sed -n 's/^\([a-z-]*\): *[a-z .$$()-]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -29,6 +35,21 @@ demo: build     ## the main job on the small real closure that ships here; needs
 build:          ## .bin/nixbundle
 	CGO_ENABLED=0 go build -trimpath -o $(BIN) ./cmd/nixbundle
 
+install: build  ## nixbundle, its manual pages and the shells' completions, below DESTDIR and PREFIX (/usr/local)
+	@# the pages have the date of the last commit, where it is known
+	rm -rf .bin/man
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} go run -tags manpages ./cmd/manpages .bin/man
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/nixbundle
+	install -d $(SHARE)/man/man1 $(SHARE)/man/man7 $(dir $(COMPLETE))
+	install -m 644 .bin/man/*.1 $(SHARE)/man/man1
+	install -m 644 .bin/man/*.7 $(SHARE)/man/man7
+	set -- $(COMPLETE); for shell in bash zsh fish; do \
+	  $(BIN) completion $$shell >"$$1" && chmod 644 "$$1" || exit 1; shift; done
+
+uninstall:      ## take away what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/nixbundle $(COMPLETE)
+	rm -f $(SHARE)/man/man1/nixbundle.1 $(SHARE)/man/man1/nixbundle-*.1 $(SHARE)/man/man7/nixbundle-*.7
+
 test: deps lint store unit fuzz ## all that must hold before a change lands; as root it installs what it needs
 
 test-full: deps lint store ## the same with every slow matrix
@@ -41,7 +62,8 @@ unit:           ## the Go tests; those that need the store skip without it
 
 lint:           ## go vet, the linters and the import table of README's architecture
 	go vet ./...
-	$(GOLANGCI) run ./... 2>&1 | grep -v '^go: downloading'; exit $${PIPESTATUS[0]}
+	go vet -tags manpages ./cmd/...
+	$(GOLANGCI) run --build-tags manpages ./... 2>&1 | grep -v '^go: downloading'; exit $${PIPESTATUS[0]}
 
 # A failing input is written down. Without one, "context deadline exceeded" is the fuzzer's own clock, which
 # ran out at the wrong moment (go.dev/issue/75804, mended in Go 1.27).

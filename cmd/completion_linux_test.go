@@ -42,10 +42,7 @@ var completions = []struct{ typed, becomes string }{
 // with.
 func completed(t *testing.T, shell string) (dir, demo string) {
 	t.Helper()
-	if _, err := exec.LookPath(shell); err != nil {
-		require.Empty(t, os.Getenv("CI"), "%s is not installed", shell)
-		t.Skipf("%s is not installed", shell)
-	}
+	needTools(t, shell)
 	dir, demo = t.TempDir(), filepath.Join(t.TempDir(), "demo")
 	require.NoError(t, os.CopyFS(demo, os.DirFS("../testdata/demo")))
 	self, err := os.Executable()

@@ -142,6 +142,9 @@ func (a *app) printHelp(c *cobra.Command) {
 		fprintf(w, "\n%s\n", inkName.of("Examples:"))
 		fmt.Fprintln(w, c.Example)
 	}
+	if c.DisableFlagParsing {
+		return // it has a help of its own
+	}
 	a.printFlags("Flags:", c.LocalNonPersistentFlags().FlagUsagesWrapped(a.columns()))
 	a.printFlags("Flags of every verb:", c.Root().PersistentFlags().FlagUsagesWrapped(a.columns()))
 }
