@@ -200,8 +200,14 @@ func TestProgress(t *testing.T) {
 	dir := t.TempDir()
 	bundle := filepath.Join(dir, "s.tar.zst")
 	pack := append(large(t, 1000<<20), "-o", bundle)
-	raw, status := onTerminal{}.run(t, pack...)
+	typing := func(screen *os.File) { _, _ = screen.WriteString("zz") } // which the terminal echoes
+	raw, status := onTerminal{when: "packing", do: typing}.run(t, pack...)
 	require.Zero(t, status)
+	require.Contains(t, raw, "zz")
+	for at := 0; strings.Contains(raw[at:], "left\r\n"); {
+		at += strings.Index(raw[at:], "left\r\n") + len("left\r\n")
+		require.Regexp(t, `^packing s\.tar\.zst .* left\n$`, shown(t, raw[:at]), "each time over the last one")
+	}
 	require.Regexp(t, `packing s\.tar\.zst +[0-9]+ % \[[=>-]+\] +[0-9.]+ MB / 1[0-9.]+ GB +[0-9.]+ [MG]B/s +[0-9]+s left`, raw)
 	require.Regexp(t, `^nixbundle: sensor/bin/sensor: interpreter stub.*\nnixbundle: .*s.tar.zst: 16 entries, .*\n$`, shown(t, raw))
 	first, err := os.ReadFile(bundle)
