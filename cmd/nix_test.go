@@ -60,7 +60,7 @@ func TestFlakeFlags(t *testing.T) {
 			delete(optional, name)
 		}
 		help, _, _ := run(verb, "--help")
-		help, _, _ = strings.Cut(help, "Global Flags:")
+		help, _, _ = strings.Cut(help, "Flags of every verb:")
 		flags := map[string]bool{}
 		for _, m := range regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z-]+) `).FindAllStringSubmatch(help, -1) {
 			flags[camel(m[1])] = true

@@ -88,7 +88,7 @@ func (p *progress) appear() {
 	p.lines = mpb.New(mpb.WithConsoleWriter(&console{terminal: p.terminal}), mpb.WithAutoRefresh())
 	if !p.counted {
 		p.bar = p.lines.New(0, mpb.NopStyle(), mpb.PrependDecorators(
-			decor.Name(p.title+"  "), decor.NewElapsed(decor.ET_STYLE_GO, p.start)))
+			decor.Name(p.title+"  "), decor.Any(func(decor.Statistics) string { return time.Since(p.start).Truncate(time.Second).String() })))
 		return
 	}
 	p.bar = p.lines.AddBar(0,

@@ -237,6 +237,16 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// TestProgressBefore: so does what comes before anything is written.
+func TestProgressBefore(t *testing.T) {
+	args := append(large(t, 5<<30), "--dry-run")
+	raw, status := onTerminal{}.run(t, args...)
+	require.Zero(t, status)
+	require.Regexp(t, `following sensor  [0-9]+s +\r\n`, raw)
+	plan, _, _ := run(args...)
+	require.Equal(t, plan, shown(t, raw))
+}
+
 // TestProgressInterrupted: what ends the work takes the line away first, and nothing is on the disk.
 func TestProgressInterrupted(t *testing.T) {
 	dir := t.TempDir()
@@ -245,7 +255,6 @@ func TestProgressInterrupted(t *testing.T) {
 	for _, output := range []string{"s.tar.zst", "s.tar", "s/"} {
 		raw, status := onTerminal{when: "packing", do: interrupt}.run(t, append(args, dir+"/"+output)...)
 		require.Equal(t, 1, status)
-		require.Regexp(t, `following sensor  [0-9]+s`, raw)
 		require.Contains(t, raw, "^C")
 		require.Equal(t, "nixbundle: interrupted\n", shown(t, raw))
 		left, err := os.ReadDir(dir)
