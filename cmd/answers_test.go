@@ -343,14 +343,9 @@ func TestAllAnswersAreChecked(t *testing.T) {
 
 // TestVerbsWithJSON: every verb that takes --json is one whose answer is checked.
 func TestVerbsWithJSON(t *testing.T) {
-	help, _, status := run("--help")
-	require.Zero(t, status)
-	_, list, ok := strings.Cut(help, "Available Commands:\n")
-	require.True(t, ok)
-	list, _, _ = strings.Cut(list, "\n\n")
+	list, _ := verbs(t)
 	found := 0
-	for _, line := range strings.Split(list, "\n") {
-		verb := strings.Fields(line)[0]
+	for _, verb := range list {
 		text, _, _ := run(verb, "--help")
 		if strings.Contains(text, "\n      --json ") {
 			found++

@@ -50,7 +50,7 @@ func completed(t *testing.T, shell string) (dir, demo string) {
 	script, _, status := run("completion", shell)
 	require.Zero(t, status)
 	for name, text := range map[string]string{
-		dir + "/bin/nixbundle": "#!/bin/bash\ncase $1 in __complete*) exec -a nixbundle '" + self + "' \"$@\";; esac\necho \"CALLED: $*.\"\n",
+		dir + "/bin/nixbundle": "#!/bin/bash\ncase $1 in __complete*) exec -a " + calledOnce + " '" + self + "' \"$@\";; esac\necho \"CALLED: $*.\"\n",
 		dir + "/script":        script, dir + "/sensor.tar.zst": "", dir + "/sent.txt": "", dir + "/result/bin/sensor": "",
 		demo + "/hostile/plain": "", demo + "/hostile/$(touch own)": "", demo + "/hostile/`touch own`": "", demo + "/hostile/a b;touch own": "",
 	} {

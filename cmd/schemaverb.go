@@ -15,9 +15,10 @@ func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema [NAME]",
 		Short: "List the JSON Schemas of the answers, or print one",
-		Long: `List the JSON Schemas (draft 2020-12) of what --json prints and of the files that nixbundle reads and writes:
-the name, what the first field of such an answer says, and what it is of. With NAME print that one; it
-refers to no other, so a validator needs nothing else. What a version promises, nixbundle help json tells.
+		Long: `List the JSON Schemas (draft 2020-12) of what --json prints and of the files that nixbundle reads
+and writes: the name, what the first field of such an answer says, and what it is of. With NAME
+print that one; it refers to no other, so a validator needs nothing else. What a version promises,
+nixbundle help json tells.
 ` + exitHelp,
 		Example: "  nixbundle schema\n  nixbundle schema conflicts >conflicts.schema.json",
 		Args: func(c *cobra.Command, args []string) error {

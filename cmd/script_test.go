@@ -17,11 +17,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	main := func() {
+	main := func(check func(cmd.World, int) error) {
 		w := cmd.World{Args: os.Args, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
 		status, err := runCommand(w)
 		if err == nil {
-			err = runTwins(w, status)
+			err = check(w, status)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -29,8 +29,13 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(status)
 	}
-	testscript.Main(suite{m}, map[string]func(){"nixbundle": main, "patchelf": main})
+	twice := func() { main(runTwins) }
+	once := func() { main(func(cmd.World, int) error { return nil }) }
+	testscript.Main(suite{m}, map[string]func(){"nixbundle": twice, "patchelf": twice, calledOnce: once})
 }
+
+// calledOnce is the name of this program that runs a command line and nothing beside it, as on a terminal.
+const calledOnce = "nixbundle-once"
 
 // The scripts in testdata/script: each reads as documentation of one behaviour. They use the small
 // real closure in testdata/demo, and need neither Nix nor a network.

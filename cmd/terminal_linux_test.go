@@ -31,7 +31,7 @@ func (o onTerminal) run(t *testing.T, args ...string) (raw string, status int) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	c := exec.Command(self, args...)
-	c.Args[0] = "nixbundle"
+	c.Args[0] = calledOnce
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TERM=xterm", "TMPDIR=" + t.TempDir()}, o.env...)
 	screen, tty, err := pty.Open()
 	require.NoError(t, err)
