@@ -43,7 +43,7 @@
               ./elfpatch
             ];
           };
-          vendorHash = "sha256-VbdrfSI15vmAiAJqzAZqYODEUkhGmbZmh5Nj+208UGI="; # make vendor-hash
+          vendorHash = "sha256-3XpJXXBtuLN0PI2GyQaht5al/fWwBKoVOwvIpkOPN3g="; # make vendor-hash
           subPackages = [ "cmd/nixbundle" ];
           env.CGO_ENABLED = 0;
           nativeBuildInputs = [ installShellFiles ];

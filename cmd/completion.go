@@ -11,6 +11,8 @@ import (
 
 	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/closure/report"
+	"github.com/nixbundle/nixbundle/cmd/schema"
 )
 
 func (a *app) completionCommand() *cobra.Command {
@@ -69,7 +71,8 @@ func (a *app) argumentCompleters() map[string]completer {
 	}
 	return map[string]completer{
 		"nixbundle": programs, "bundle": programs, "conflicts": programs, "ldd": programs, "tree": programs,
-		"size": programs, "bindings": programs, "inspect": programs,
+		"size": programs, "bindings": programs, "inspect": programs, "graph": programs,
+		"schema": cobra.FixedCompletions(schemaNames(), cobra.ShellCompDirectiveNoFileComp),
 		"why": func(_ *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			switch len(args) {
 			case 0:
@@ -113,6 +116,12 @@ func (a *app) flagCompleters() map[string]completer {
 	extensions := func(list ...string) completer {
 		return cobra.FixedCompletions(list, cobra.ShellCompDirectiveFilterFileExt)
 	}
+	output := func(c *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if c.Name() == "graph" {
+			return []cobra.Completion{"svg", "html", "dot", "gv", "mmd"}, cobra.ShellCompDirectiveFilterFileExt
+		}
+		return []cobra.Completion{"tar.zst", "tar"}, cobra.ShellCompDirectiveFilterFileExt
+	}
 	names := func(_ *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return a.loadedNames(args, word)
 	}
@@ -122,10 +131,11 @@ func (a *app) flagCompleters() map[string]completer {
 	return map[string]completer{
 		"color": fixed(string(colorAuto), string(colorAlways), string(colorNever)),
 		"level": fixed(bundle.Levels()...), "by": fixed("object", "store-path", "dominator"),
+		"format": fixed(graphFormats()...),
 		"interp": fixed(bundle.Auto, string(bundle.StrategySystem), string(bundle.StrategyStub), string(bundle.StrategyWrapper)),
 		"target": fixed(targetNames()...), "plugins": fixed(pluginNames()...), "page-size": fixed("4096", "16384", "65536"),
 		"root": folders, "target-root": folders, "prefix": folders,
-		"output": extensions("tar.zst", "tar"), "accept": extensions("json"), "references": extensions("json"),
+		"output": output, "accept": extensions("json"), "references": extensions("json"),
 		"from": names, "to": names, "open": inRoot, "include": inRoot, "preload": inRoot,
 		"name": cobra.NoFileCompletions, "reason": cobra.NoFileCompletions, "env": cobra.NoFileCompletions, "limit": cobra.NoFileCompletions,
 		"symbol": cobra.NoFileCompletions, "time-limit": cobra.NoFileCompletions, "program": cobra.NoFileCompletions,
@@ -137,6 +147,23 @@ func targetNames() []string {
 	var names []string
 	for _, t := range bundle.Targets() {
 		names = append(names, t.Name)
+	}
+	return names
+}
+
+func graphFormats() []string {
+	var names []string
+	for _, f := range report.Formats() {
+		names = append(names, string(f))
+	}
+	return names
+}
+
+func schemaNames() []string {
+	all, _ := schema.All() // of none that cannot be read
+	var names []string
+	for _, s := range all {
+		names = append(names, cobra.CompletionWithDesc(s.Name, s.Title))
 	}
 	return names
 }

@@ -27,6 +27,8 @@ var completions = []struct{ typed, becomes string }{
 	{"ldd --root DEMO /hostile/", "ldd --root DEMO /hostile/plain"},
 	{"why --root DEMO /sensor-fixed/bin/sensor libtf", "why --root DEMO /sensor-fixed/bin/sensor libtflite.so.2"},
 	{"bindings --root DEMO /sensor-fixed/bin/sensor --to libvi", "bindings --root DEMO /sensor-fixed/bin/sensor --to libvision.so.4"},
+	{"graph --format merm", "graph --format mermaid"},
+	{"schema conf", "schema conflicts"},
 	{"--interp st", "--interp stub"},
 	{"--level fas", "--level fastest"},
 	{"--plugins gc", "--plugins gconv"},

@@ -32,7 +32,7 @@ var verbGroups = []struct {
 	verbs []string
 }{
 	{"Make a bundle:", []string{"bundle", "verify", "inspect", "targets", "learn"}},
-	{"See what the loader does:", []string{"conflicts", "tree", "ldd", "why", "bindings", "size"}},
+	{"See what the loader does:", []string{"conflicts", "graph", "tree", "ldd", "why", "bindings", "size"}},
 }
 
 // otherVerbs is the title of those that are in none.

@@ -270,8 +270,8 @@ func patchelfOptions() string {
 	return b.String()
 }
 
-// termLine is a line of a list in a help: a word, and behind two spaces what it means.
-var termLine = regexp.MustCompile(`^  (\S+) {2,}(\S.*)$`)
+// termLine is a line of a list in a help: a word or two, and behind two spaces what it means.
+var termLine = regexp.MustCompile(`^  (\S+(?: \S+)?) {2,}(\S.*)$`)
 
 // markdown is a help, which is plain text: paragraphs, lists of terms with lines that go on below the
 // meaning, and commands, indented.
