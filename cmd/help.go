@@ -42,6 +42,7 @@ const otherVerbs = "And:"
 func (a *app) addHelp(root *cobra.Command) {
 	root.SetHelpCommand(helpCommand())
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
+		describe(c)
 		if c == root {
 			a.printRootHelp(root)
 		} else {
@@ -59,6 +60,7 @@ func helpCommand() *cobra.Command {
 			var names []cobra.Completion
 			for _, below := range c.Root().Commands() {
 				if len(args) == 0 && !below.Hidden && strings.HasPrefix(below.Name(), word) {
+					describe(below)
 					names = append(names, cobra.CompletionWithDesc(below.Name(), below.Short))
 				}
 			}
@@ -100,6 +102,7 @@ func (a *app) printRootHelp(root *cobra.Command) {
 	for _, c := range root.Commands() {
 		switch {
 		case c.IsAdditionalHelpTopicCommand():
+			describe(c)
 			topics = append(topics, c)
 		case c.IsAvailableCommand() && !listed[c.Name()]:
 			others = append(others, c)

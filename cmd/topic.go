@@ -20,26 +20,57 @@ type topic struct {
 	Text        string // the whole file
 }
 
-// topics are the help topics in the order of their names.
-func topics() []topic {
+// topicNames are what the help topics are called, in order. No file is read for it.
+func topicNames() []string {
 	files, _ := topicFiles.ReadDir("topics") // what is embedded can be read
-	list := make([]topic, 0, len(files))
+	names := make([]string, 0, len(files))
 	for _, f := range files {
-		text, _ := topicFiles.ReadFile("topics/" + f.Name())
-		title, _, _ := strings.Cut(string(text), "\n")
-		name, short, _ := strings.Cut(strings.TrimPrefix(title, "# "), ": ")
-		list = append(list, topic{name, short, string(text)})
+		names = append(names, strings.TrimSuffix(f.Name(), ".md"))
+	}
+	return names
+}
+
+// readTopic reads a help topic.
+func readTopic(name string) topic {
+	text, _ := topicFiles.ReadFile("topics/" + name + ".md")
+	title, _, _ := strings.Cut(string(text), "\n")
+	_, short, _ := strings.Cut(title, ": ")
+	return topic{name, short, string(text)}
+}
+
+// topics are all help topics in the order of their names.
+func topics() []topic {
+	var list []topic
+	for _, name := range topicNames() {
+		list = append(list, readTopic(name))
 	}
 	return list
 }
 
-// addTopics gives the root its help topics: commands that only have a help.
+// addTopics gives the root its help topics: commands that only have a help, which describe gives them when
+// somebody asks. A program that starts to do something else does not read them.
 func addTopics(root *cobra.Command) {
-	var list strings.Builder
-	list.WriteString("Topics, each with `nixbundle help TOPIC`:\n\n")
-	for _, t := range topics() {
-		root.AddCommand(&cobra.Command{Use: t.Name, Short: t.Short, Long: t.Text})
-		list.WriteString("  " + t.Name + strings.Repeat(" ", max(1, 18-len(t.Name))) + t.Short + "\n")
+	for _, name := range append(topicNames(), allTopics) {
+		root.AddCommand(&cobra.Command{Use: name})
 	}
-	root.AddCommand(&cobra.Command{Use: "topics", Short: "all topics", Long: list.String()})
+}
+
+// allTopics is the topic that lists the others.
+const allTopics = "topics"
+
+// describe gives a command that is a help topic its text.
+func describe(c *cobra.Command) {
+	switch {
+	case !c.IsAdditionalHelpTopicCommand():
+	case c.Name() == allTopics:
+		var list strings.Builder
+		list.WriteString("Topics, each with `nixbundle help TOPIC`:\n\n")
+		for _, t := range topics() {
+			list.WriteString("  " + t.Name + strings.Repeat(" ", max(1, 18-len(t.Name))) + t.Short + "\n")
+		}
+		c.Short, c.Long = "all topics", list.String()
+	default:
+		t := readTopic(c.Name())
+		c.Short, c.Long = t.Short, t.Text
+	}
 }
