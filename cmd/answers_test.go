@@ -164,7 +164,11 @@ func validate(name, verb string, data []byte) error {
 			return err
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(os.Getenv(answersEnv), "validated"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	dir := os.Getenv(answersEnv)
+	if dir == "" {
+		return errors.New(answersEnv + " is not in the environment: pass it on, so that the answer counts")
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "validated"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}

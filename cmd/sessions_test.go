@@ -22,30 +22,50 @@ func TestSessions(t *testing.T) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			text, err := os.ReadFile(name)
 			require.NoError(t, err)
-			t.Cleanup(func() { os.Remove("sensor.tar.zst") })
+			t.Cleanup(func() { os.Remove("sensor.tar.zst"); os.Remove("report.html") })
 			sessions += runSessions(t, pi, string(text))
 		})
 	}
 	require.Greater(t, sessions, 10)
 }
 
-// runSessions runs the sessions of a text and returns how many commands of nixbundle they had.
-func runSessions(t *testing.T, pi *pi, text string) (sessions int) {
+// The picture in README.md is what graph draws.
+func TestReadmePicture(t *testing.T) {
+	want, err := os.ReadFile("../testdata/conflict.svg")
+	require.NoError(t, err)
+	got, stderr, status := run("graph", "--root", "../testdata/demo", "/sensor-conflict/bin/sensor")
+	require.Zero(t, status, stderr)
+	require.True(t, got == string(want), "make it again: nixbundle graph --root testdata/demo /sensor-conflict/bin/sensor -o testdata/conflict.svg")
+}
+
+// session is a command of a document, and what it prints.
+type session struct{ line, want string }
+
+// sessionsOf are the commands in the blocks of a text that are marked console.
+func sessionsOf(text string) (list []session) {
 	for _, block := range strings.Split(text, "```console\n")[1:] {
 		block, _, _ := strings.Cut(block, "```")
-		for _, session := range strings.Split("\n"+block, "\n$ ")[1:] {
-			line, want, _ := strings.Cut(session, "\n")
-			args := strings.Fields(line)
-			if args[0] != "nixbundle" {
-				pi.run(t, line, want)
-				continue
-			}
-			stdout, stderr, _ := run(args[1:]...)
-			require.Equal(t, strings.TrimSuffix(want, "\n"), strings.TrimSuffix(stdout+stderr, "\n"), line)
-			sessions++
+		for _, s := range strings.Split("\n"+block, "\n$ ")[1:] {
+			line, want, _ := strings.Cut(s, "\n")
+			list = append(list, session{line, strings.TrimSuffix(want, "\n")})
 		}
 	}
-	return sessions
+	return list
+}
+
+// runSessions runs the sessions of a text and returns how many commands of nixbundle they had.
+func runSessions(t *testing.T, pi *pi, text string) (commands int) {
+	for _, s := range sessionsOf(text) {
+		args := strings.Fields(s.line)
+		if args[0] != "nixbundle" {
+			pi.run(t, s.line, s.want)
+			continue
+		}
+		stdout, stderr, _ := run(args[1:]...)
+		require.Equal(t, s.want, strings.TrimSuffix(stdout+stderr, "\n"), s.line)
+		commands++
+	}
+	return commands
 }
 
 // pi stands for a machine called pi in the sessions of the documents: scp and ssh lead to a folder in a
@@ -89,5 +109,5 @@ func (p *pi) run(t *testing.T, line, want string) {
 	c.Env = append(os.Environ(), "PATH="+p.path)
 	out, err := c.CombinedOutput()
 	require.NoError(t, err, string(out))
-	require.Equal(t, strings.TrimSuffix(want, "\n"), strings.TrimSuffix(string(out), "\n"), line)
+	require.Equal(t, want, strings.TrimSuffix(string(out), "\n"), line)
 }
