@@ -80,7 +80,6 @@ func TestActionDocumented(t *testing.T) {
 // TestAction runs the action's scripts: what a program is that loads what it was linked with, one that
 // does not, and one whose name is a trap.
 func TestAction(t *testing.T) {
-	needVerbs(t)
 	demo, err := filepath.Abs("../testdata/demo")
 	require.NoError(t, err)
 	given := map[string]string{"root": demo, "program": "/sensor-fixed/bin/sensor", "report": "report.html", "bundle": "my sensor.tar.zst", "sarif": "found.sarif"}
@@ -140,7 +139,6 @@ func TestAction(t *testing.T) {
 
 // TestRecipe runs what the topic ci gives for any CI: findings end it, when the report is written.
 func TestRecipe(t *testing.T) {
-	needVerbs(t)
 	stores, recipe := store(t), blocksOf(t, "topics/ci.md", "sh")[0]
 	bin := t.TempDir()
 	self, err := os.Executable()

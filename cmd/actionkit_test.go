@@ -164,13 +164,3 @@ func linesOf(t *testing.T, file string) []string {
 func (r *actionRun) outputOf(name string) string {
 	return r.values[expression.FindStringSubmatch(r.Outputs[name].Value)[1]]
 }
-
-// needVerbs skips a test of what calls verbs that this program has not.
-func needVerbs(t *testing.T) {
-	t.Helper()
-	sarif, _, _ := run("conflicts", "--help")
-	graph, _, _ := run("graph", "--help") // the help of the verb bundle, where there is no such verb
-	if !strings.Contains(sarif, "--sarif") || !strings.Contains(graph, "nixbundle graph ") {
-		t.Skip("needs conflicts --sarif and the verb graph")
-	}
-}

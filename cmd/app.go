@@ -124,9 +124,35 @@ func (a *app) exit(err error) int {
 	return exitFailed
 }
 
-// command builds the tree of verbs. The root is the verb bundle.
+// verbs make the verbs, by their names.
+var verbs = map[string]func(*app) *cobra.Command{
+	"bundle": (*app).bundleCommand, "verify": (*app).verifyCommand, "inspect": (*app).inspectCommand, "targets": (*app).targetsCommand,
+	"learn": (*app).learnCommand, "conflicts": (*app).conflictsCommand, "graph": (*app).graphCommand, "tree": (*app).treeCommand,
+	"ldd": (*app).lddCommand, "why": (*app).whyCommand, "bindings": (*app).bindingsCommand, "size": (*app).sizeCommand,
+	"completion": (*app).completionCommand, "patchelf": (*app).patchelfCommand, "schema": (*app).schemaCommand,
+}
+
+// command builds the tree of verbs. The root is the verb bundle. Where the command line begins with a verb the tree
+// is that one alone: to define the flags of all takes as long as a link map.
 func (a *app) command() *cobra.Command {
-	root := a.bundleCommand()
+	if len(a.Args) > 1 && verbs[a.Args[1]] != nil {
+		root := a.asRoot(&cobra.Command{})
+		root.AddCommand(verbs[a.Args[1]](a))
+		return root
+	}
+	root := a.asRoot(a.bundleCommand())
+	for _, verb := range verbs {
+		root.AddCommand(verb(a))
+	}
+	addTopics(root)
+	if len(a.Args) > 1 && (a.Args[1] == cobra.ShellCompRequestCmd || a.Args[1] == cobra.ShellCompNoDescRequestCmd) {
+		a.complete(root)
+	}
+	return root
+}
+
+// asRoot makes a command the root of the tree.
+func (a *app) asRoot(root *cobra.Command) *cobra.Command {
 	root.Use = "nixbundle PROGRAM... -o FILE"
 	root.Version = version()
 	root.SilenceErrors, root.SilenceUsage = true, true
@@ -135,14 +161,7 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&a.rootDir, "root", "/", "`DIR` that holds nix/store: programs and all files are looked up inside it")
 	root.PersistentFlags().Var(&a.color, "color", "colours: auto (where a terminal reads and NO_COLOR is not set), always or never")
-	root.AddCommand(a.bundleCommand(), a.conflictsCommand(), a.lddCommand(), a.treeCommand(), a.whyCommand(), a.sizeCommand(), a.inspectCommand(),
-		a.bindingsCommand(), a.graphCommand(), a.learnCommand(), a.verifyCommand(), a.targetsCommand(), a.schemaCommand(), a.patchelfCommand(),
-		a.completionCommand())
-	addTopics(root)
 	a.addHelp(root)
-	if len(a.Args) > 1 && (a.Args[1] == cobra.ShellCompRequestCmd || a.Args[1] == cobra.ShellCompNoDescRequestCmd) {
-		a.complete(root)
-	}
 	return root
 }
 

@@ -245,7 +245,6 @@ func TestFlakeBundler(t *testing.T) {
 
 // TestFlakeReport: a bundle's report is there also where the bundle is refused.
 func TestFlakeReport(t *testing.T) {
-	needVerbs(t)
 	n := newNix(t)
 	n.program(t, "sensor-samesoname")
 	n.ok(t, n.fleet("build", "bundle.report", "--out-link", "report", "--print-build-logs")...)
@@ -276,9 +275,6 @@ func TestVendorHash(t *testing.T) {
 // it installs man pages and completions, and runs nothing of the other machine.
 func TestFlakeInstalls(t *testing.T) {
 	n := newNix(t)
-	if _, err := os.Stat("manpages"); err != nil {
-		t.Skip("needs cmd/manpages")
-	}
 	var script string
 	n.eval(t, "packages.x86_64-linux.default", "package: package.given.postInstall", &script)
 	c := exec.Command("bash", "-eu", "-o", "pipefail", "-c", `
