@@ -18,20 +18,23 @@ import (
 
 // onTerminal is one run with a terminal at some of its streams.
 type onTerminal struct {
-	env    []string // beside TERM=xterm
-	stdout io.Writer
-	stderr io.Writer // the terminal where nil, as stdout
-	when   string    // a text, at which something is to happen
-	do     func(screen *os.File)
+	program string   // what is run; "" is this test's own
+	env     []string // beside TERM=xterm
+	stdout  io.Writer
+	stderr  io.Writer // the terminal where nil, as stdout
+	when    string    // a text, at which something is to happen
+	do      func(screen *os.File)
 }
 
 // run runs one command line and gives all that was written to the terminal, and the exit status.
 func (o onTerminal) run(t *testing.T, args ...string) (raw string, status int) {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	c := exec.Command(self, args...)
-	c.Args[0] = calledOnce
+	c := exec.Command(o.program, args...)
+	if o.program == "" {
+		self, err := os.Executable()
+		require.NoError(t, err)
+		c.Path, c.Args[0], c.Err = self, calledOnce, nil
+	}
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TERM=xterm", "TMPDIR=" + t.TempDir()}, o.env...)
 	screen, tty, err := pty.Open()
 	require.NoError(t, err)
@@ -178,6 +181,25 @@ func TestTerminalColours(t *testing.T) {
 	}
 }
 
+// quick is nixbundle as users have it: what takes it a second takes a program with the race detector in it a minute.
+func quick(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "nixbundle")
+	out, err := exec.Command("go", "build", "-race=false", "-o", program, "./nixbundle").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return program
+}
+
+// output is what a command line prints where no terminal is.
+func output(t *testing.T, program string, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	c := exec.Command(program, args...)
+	c.Stdout, c.Stderr = &out, &errs
+	require.NoError(t, c.Run(), errs.String())
+	return out.String(), errs.String()
+}
+
 // large is a demo root with a file that takes long, and options that take it along.
 func large(t *testing.T, bytes int64) []string {
 	t.Helper()
@@ -197,11 +219,10 @@ func large(t *testing.T, bytes int64) []string {
 
 // TestProgress: work that lasts says how far it is, and nothing of that is left.
 func TestProgress(t *testing.T) {
-	dir := t.TempDir()
-	bundle := filepath.Join(dir, "s.tar.zst")
+	program, bundle := quick(t), filepath.Join(t.TempDir(), "s.tar.zst")
 	pack := append(large(t, 1000<<20), "-o", bundle)
 	typing := func(screen *os.File) { _, _ = screen.WriteString("zz") } // which the terminal echoes
-	raw, status := onTerminal{when: "packing", do: typing}.run(t, pack...)
+	raw, status := onTerminal{program: program, when: "packing", do: typing}.run(t, pack...)
 	require.Zero(t, status)
 	require.Contains(t, raw, "zz")
 	for at := 0; strings.Contains(raw[at:], "left\r\n"); {
@@ -213,25 +234,24 @@ func TestProgress(t *testing.T) {
 	first, err := os.ReadFile(bundle)
 	require.NoError(t, err)
 
-	_, stderr, status := run(pack...)
-	require.Zero(t, status)
+	_, stderr := output(t, program, pack...)
 	require.NotContains(t, stderr, "packing", "where no terminal is")
 	second, err := os.ReadFile(bundle)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(first, second), "the bundle depends on who looks")
 
 	var out bytes.Buffer
-	raw, status = onTerminal{stdout: &out}.run(t, "verify", bundle)
+	raw, status = onTerminal{program: program, stdout: &out}.run(t, "verify", bundle)
 	require.Zero(t, status)
 	require.Regexp(t, `verifying s\.tar\.zst +[0-9]+ % .* left`, raw)
 	require.Empty(t, shown(t, raw))
 	require.Regexp(t, `^.*s.tar.zst: nothing wrong in 16 entries`, out.String())
 
-	raw, status = onTerminal{}.run(t, "verify", "--quiet", bundle)
+	raw, status = onTerminal{program: program}.run(t, "verify", "--quiet", bundle)
 	require.Zero(t, status)
 	require.Empty(t, raw)
 	for _, env := range []string{"TERM=dumb", "TERM="} {
-		raw, status = onTerminal{env: []string{env}}.run(t, "verify", bundle)
+		raw, status = onTerminal{program: program, env: []string{env}}.run(t, "verify", bundle)
 		require.Zero(t, status)
 		require.NotContains(t, raw, "verifying", env)
 	}
@@ -239,21 +259,21 @@ func TestProgress(t *testing.T) {
 
 // TestProgressBefore: so does what comes before anything is written.
 func TestProgressBefore(t *testing.T) {
-	args := append(large(t, 5<<30), "--dry-run")
-	raw, status := onTerminal{}.run(t, args...)
+	program, args := quick(t), append(large(t, 5<<30), "--dry-run")
+	raw, status := onTerminal{program: program}.run(t, args...)
 	require.Zero(t, status)
 	require.Regexp(t, `following sensor  [0-9]+s +\r\n`, raw)
-	plan, _, _ := run(args...)
+	plan, _ := output(t, program, args...)
 	require.Equal(t, plan, shown(t, raw))
 }
 
 // TestProgressInterrupted: what ends the work takes the line away first, and nothing is on the disk.
 func TestProgressInterrupted(t *testing.T) {
-	dir := t.TempDir()
+	program, dir := quick(t), t.TempDir()
 	args := append(large(t, 3<<30), "-o")
 	interrupt := func(screen *os.File) { _, _ = screen.WriteString("\x03") }
 	for _, output := range []string{"s.tar.zst", "s.tar", "s/"} {
-		raw, status := onTerminal{when: "packing", do: interrupt}.run(t, append(args, dir+"/"+output)...)
+		raw, status := onTerminal{program: program, when: "packing", do: interrupt}.run(t, append(args, dir+"/"+output)...)
 		require.Equal(t, 1, status)
 		require.Contains(t, raw, "^C")
 		require.Equal(t, "nixbundle: interrupted\n", shown(t, raw))
@@ -266,7 +286,7 @@ func TestProgressInterrupted(t *testing.T) {
 	require.NoError(t, err)
 	go func() { _, _ = io.Copy(io.Discard, r) }()
 	goAway := func(*os.File) { r.Close() }
-	raw, status := onTerminal{stdout: w, when: "packing", do: goAway}.run(t, append(args, "-")...)
+	raw, status := onTerminal{program: program, stdout: w, when: "packing", do: goAway}.run(t, append(args, "-")...)
 	require.NoError(t, w.Close())
 	require.Equal(t, 1, status)
 	require.Contains(t, raw, "packing")
