@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/nixbundle/nixbundle/closure"
 	"github.com/nixbundle/nixbundle/elfpatch/elftest"
 )
@@ -170,6 +172,7 @@ func TestAudit(t *testing.T) {
 				var copies []string
 				for _, c := range f.Copies {
 					copies = append(copies, path.Base(c.Path))
+					require.Equal(t, "loaded", f.State(&c), "an audit is of what is in the process")
 				}
 				got = append(got, fmt.Sprintf("%v %v %s: %s", f.Severity, f.Kind, f.Name, strings.Join(copies, ", ")))
 			}

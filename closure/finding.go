@@ -37,6 +37,27 @@ type Copy struct {
 	Tried  []Candidate // for a missing file: where it was searched
 }
 
+// State is what became of one of the finding's copies, in a word: "missing" where no file answers; "kept" of
+// the one that the loader takes where others are "wanted"; "loaded" where it is about files that the
+// process has and no choice between them.
+func (f *Finding) State(c *Copy) string {
+	switch {
+	case c.Object == nil:
+		return "missing"
+	case !c.Kept:
+		return "wanted"
+	case f.Chosen():
+		return "kept"
+	}
+	return "loaded"
+}
+
+// Chosen reports whether the loader keeps one of the finding's copies and not another.
+func (f *Finding) Chosen() bool {
+	kept := func(c Copy) bool { return c.Kept }
+	return slices.ContainsFunc(f.Copies, kept) && slices.ContainsFunc(f.Copies, func(c Copy) bool { return !kept(c) })
+}
+
 // Kind of a finding.
 type Kind string
 

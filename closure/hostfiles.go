@@ -81,7 +81,7 @@ func (a *audit) hostData() error {
 				continue
 			}
 			users, uses = append(users, base(l)), append(uses, imports...)
-			f.Copies = append(f.Copies, Copy{Object: l.Object, Path: l.Path, Chains: chainOf(l)})
+			f.Copies = append(f.Copies, Copy{Object: l.Object, Path: l.Path, Kept: true, Chains: chainOf(l)})
 		}
 		if f.Copies != nil {
 			slices.Sort(uses)

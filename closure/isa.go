@@ -82,7 +82,7 @@ func (a *audit) armArchitecture() {
 func (a *audit) isaFinding(level string, over []*Loaded) Finding {
 	f := Finding{Kind: KindISA, Name: level, Advice: "build for the least processor that it must run on"}
 	for _, l := range over {
-		f.Copies = append(f.Copies, Copy{Object: l.Object, Path: l.Path, Chains: chainOf(l)})
+		f.Copies = append(f.Copies, Copy{Object: l.Object, Path: l.Path, Kept: true, Chains: chainOf(l)})
 	}
 	f.What = fmt.Sprintf("%d of %d files are compiled for %s, %s among them", len(over), len(a.objects()), level, path.Base(over[0].Path))
 	return f

@@ -342,8 +342,12 @@ func TestJudge(t *testing.T) {
 					continue // most of these files refer to nothing
 				}
 				var copies []string
-				for _, c := range f.Copies {
+				for i, c := range f.Copies {
 					copies = append(copies, short.Replace(c.Path))
+					wanted := f.State(&c) == "wanted"
+					if f.Severity < closure.Note && i == 0 && wanted || f.Kind == closure.KindSoname && wanted != (i > 0) {
+						t.Errorf("%s of %s is %s", c.Path, f.Kind, f.State(&c))
+					}
 				}
 				got = append(got, fmt.Sprintf("%v %v %s: %s", f.Severity, f.Kind, f.Name, strings.Join(copies, ", ")))
 				if f.Program != storeApp+"/bin/app" || f.What == "" || f.Advice == "" && f.Severity == closure.Error {

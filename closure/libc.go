@@ -116,7 +116,7 @@ func (j *judge) mixedLibcs() error {
 	for _, l := range j.m.Loaded {
 		if isMusl(l) && l.By != nil {
 			j.add(Finding{Kind: KindLibc, Severity: Error, Name: path.Base(l.Path), Advice: advice,
-				Copies: []Copy{{Object: l.Object, Path: l.Path, Chains: chainOf(l)}},
+				Copies: []Copy{{Object: l.Object, Path: l.Path, Kept: true, Chains: chainOf(l)}},
 				What:   fmt.Sprintf("%s brings musl's C library %s into a process of glibc", bringer(l), l.Path)})
 		}
 	}

@@ -121,7 +121,7 @@ func abiLoader(m *LinkMap) string {
 func nobody(l *Loaded, file string) Finding {
 	return Finding{
 		Kind: KindVerNeedFile, Severity: Error, Name: file,
-		Copies: []Copy{{Object: l.Object, Path: l.Path, Chains: chainOf(l)}},
+		Copies: []Copy{{Object: l.Object, Path: l.Path, Kept: true, Chains: chainOf(l)}},
 		What: fmt.Sprintf("%s wants versions of %s, and nothing was loaded by that name: the loader aborts",
 			l.Path, file),
 		Advice: "where DT_NEEDED was edited, edit the version needs (vn_file) with it",

@@ -55,7 +55,7 @@ func (a *audit) pageSizes() error {
 			if f.Copies == nil {
 				why = path.Base(l.Path) + " " + reason
 			}
-			f.Copies = append(f.Copies, Copy{Object: l.Object, Path: l.Path, Chains: chainOf(l)})
+			f.Copies = append(f.Copies, Copy{Object: l.Object, Path: l.Path, Kept: true, Chains: chainOf(l)})
 		}
 		if f.Copies != nil {
 			f.What = fmt.Sprintf("%d of %d files do not run where pages have %d KiB%s: %s",
@@ -103,7 +103,7 @@ func misfit(info *elfpatch.Info, page uint64) string {
 			return fmt.Sprintf("has a segment whose address %#x and offset %#x differ by no multiple of that", s.Vaddr, s.Off)
 		}
 		if before != nil && sharesPage(before, s, page) {
-			return fmt.Sprintf("has segments at %#x and %#x that share a page and cannot", before.Vaddr, s.Vaddr)
+			return fmt.Sprintf("has segments at %#x and %#x that cannot share a page and would", before.Vaddr, s.Vaddr)
 		}
 		before = s
 	}

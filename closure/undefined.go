@@ -91,7 +91,7 @@ func (j *judge) missingSymbol(l *Loaded, u *usage, severity Severity, then strin
 	name := path.Base(l.Path)
 	j.add(Finding{
 		Kind: KindSymbol, Severity: severity, Name: name,
-		Copies: []Copy{{Object: l.Object, Path: l.Path, Chains: chainOf(l)}},
+		Copies: []Copy{{Object: l.Object, Path: l.Path, Kept: true, Chains: chainOf(l)}},
 		What:   fmt.Sprintf("nothing defines %s, to which %s has %s: %s", u.groups, name, references(len(u.symbols)), then),
 		Advice: fmt.Sprintf("link %s with the library that defines it, in the version that %s was built for", name, name),
 	})
@@ -162,7 +162,7 @@ func earlyIFunc(from, to *Loaded, u *usage) Finding {
 	name, library := path.Base(from.Path), path.Base(to.Path)
 	return Finding{
 		Kind: KindIFunc, Severity: Warning, Name: name,
-		Copies: []Copy{{Object: from.Object, Path: from.Path, Chains: chainOf(from)}},
+		Copies: []Copy{{Object: from.Object, Path: from.Path, Kept: true, Chains: chainOf(from)}},
 		What: fmt.Sprintf("%s uses %s of %s without needing it: the loader chooses the function before %s is relocated, which may crash",
 			name, u.groups, library, library),
 		Advice: fmt.Sprintf("link %s with %s", name, library),

@@ -183,14 +183,9 @@ func together(a, b *closure.Finding) bool {
 }
 
 func printCopy(w io.Writer, f *closure.Finding, c closure.Copy) {
-	label := inkGood.of("wanted ")
-	switch {
-	case f.Kind == closure.KindMissing:
-		label = inkBad.of("missing")
-	case c.Kept:
-		label = inkBad.of("kept   ")
-	}
-	fprintf(w, "  %s %s\n", label, c.Path)
+	state := f.State(&c)
+	inks := map[string]ink{"missing": inkBad, "kept": inkBad, "wanted": inkGood}
+	fprintf(w, "  %s %s\n", inks[state].of(fmt.Sprintf("%-7s", state)), c.Path)
 	for _, chain := range c.Chains {
 		fprintf(w, "          by %s\n", chainText(f.Program, chain))
 	}

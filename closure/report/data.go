@@ -164,15 +164,7 @@ func (f *found) page(g *graph) pageFinding {
 
 func (f *found) copyPage(g *graph, i int) pageCopy {
 	c := &f.Copies[i]
-	p := pageCopy{Node: indexOf(f.copies[i]), Path: visible(c.Path), Label: "wanted", Kept: c.Kept, Chains: [][]int{}, Tried: []string{}}
-	switch {
-	case c.Object == nil:
-		p.Label = "missing"
-	case c.Kept && len(f.Copies) == 1:
-		p.Label = "loaded"
-	case c.Kept:
-		p.Label = "kept"
-	}
+	p := pageCopy{Node: indexOf(f.copies[i]), Path: visible(c.Path), Label: f.State(c), Kept: c.Kept, Chains: [][]int{}, Tried: []string{}}
 	for _, chain := range c.Chains {
 		nodes := []int{}
 		for _, n := range chain {

@@ -23,7 +23,7 @@ func (g *graph) mark(f *closure.Finding) {
 			kept = n
 		}
 	}
-	clash := kept != nil && len(f.Copies) > 1 && f.Severity <= closure.Warning
+	clash := kept != nil && f.Chosen() && f.Severity <= closure.Warning
 	if clash {
 		kept.kept = true
 	}

@@ -87,14 +87,7 @@ func (e *encoder) logical(c *closure.Copy) []logicalLocation {
 
 // related is one of the files that a finding is about, and who brought it.
 func (e *encoder) related(id int, f *closure.Finding, c *closure.Copy) location {
-	label := "wanted"
-	switch {
-	case f.Kind == closure.KindMissing:
-		label = "missing"
-	case c.Kept:
-		label = "kept"
-	}
-	says := label + " " + c.Path
+	says := f.State(c) + " " + c.Path
 	for _, chain := range c.Chains {
 		says += ", by " + chainText(f, chain)
 	}
