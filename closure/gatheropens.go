@@ -24,7 +24,7 @@ func (e *PluginRuleError) Error() string {
 	return fmt.Sprintf("plugins %q: there is no rule of that name", e.Name)
 }
 
-// Hint names some that there are.
+// Hint names those that there are: nothing else lists them.
 func (e *PluginRuleError) Hint() string {
 	var names []string
 	for _, r := range pluginRules {
@@ -32,7 +32,7 @@ func (e *PluginRuleError) Hint() string {
 			names = append(names, r.Name)
 		}
 	}
-	return "the rules are " + joinAll(names)
+	return "the rules are " + strings.Join(names, ", ")
 }
 
 // readMentions reads what the files of a closure mention, each once.

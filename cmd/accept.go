@@ -10,6 +10,29 @@ import (
 	"github.com/nixbundle/nixbundle/closure"
 )
 
+// acceptError says that a file of acceptances cannot be opened.
+type acceptError struct {
+	name string
+	err  error
+}
+
+func (e *acceptError) Error() string {
+	if errors.Is(e.err, fs.ErrNotExist) {
+		return e.name + ": no such file"
+	}
+	return e.err.Error()
+}
+
+func (e *acceptError) Unwrap() error { return e.err }
+
+// Hint says how a file that is not there begins.
+func (e *acceptError) Hint() string {
+	if errors.Is(e.err, fs.ErrNotExist) {
+		return "nixbundle conflicts PROGRAM --accept FILE --reason TEXT makes it; where nothing is to be accepted leave --accept out"
+	}
+	return ""
+}
+
 // readAccepted reads a file of acceptances; "" is none.
 func readAccepted(name string) ([]closure.Acceptance, error) {
 	if name == "" {
@@ -17,7 +40,7 @@ func readAccepted(name string) ([]closure.Acceptance, error) {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, &acceptError{name, err}
 	}
 	defer f.Close()
 	accepted, err := closure.ReadAcceptances(f)

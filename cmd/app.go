@@ -141,6 +141,8 @@ func (a *app) command() *cobra.Command {
 		return root
 	}
 	root := a.asRoot(a.bundleCommand())
+	run := root.RunE
+	root.RunE = func(c *cobra.Command, args []string) error { return noVerb(root, args[0], run(c, args)) }
 	for _, verb := range verbs {
 		root.AddCommand(verb(a))
 	}
