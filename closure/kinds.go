@@ -104,6 +104,6 @@ var kinds = [...]KindInfo{
 		"A file wants versions of a library, and nothing was loaded by that name: the loader aborts.",
 		"Where DT_NEEDED was edited, edit the version needs (vn_file) with it."},
 	{KindWrongMachine, Error, "A file for another machine is in the way",
-		"The search comes upon a file for another machine: glibc passes over it, and musl stops.",
+		"The search comes upon a file for another machine: glibc passes over it, and musl maps it.",
 		"Take its directory out of the run path."},
 }
