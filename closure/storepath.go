@@ -108,10 +108,10 @@ func (s StorePath) Package() string {
 	return name
 }
 
-// Means reports whether a name means a store path: the path, its last part, or its name with or without
-// the version and the machine.
+// Means reports whether a name means a store path: the path, its last part, that as [StorePath.Short] has it,
+// or its name with or without the version and the machine.
 func (s StorePath) Means(name string) bool {
-	return name == s.String() || name == s.Digest+"-"+s.Name || name == s.Name || name == s.PName() || name == s.Package()
+	return name == s.String() || name == s.Digest+"-"+s.Name || name == s.Short() || name == s.Name || name == s.PName() || name == s.Package()
 }
 
 // Short is what a reader knows a store path by: its name, behind as much of the digest as tells it from

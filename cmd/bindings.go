@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +49,11 @@ func (a *app) bindings(args []string, flags bindingsFlags) error {
 	if err := c.Missing(); err != nil {
 		return err
 	}
+	for _, name := range []string{flags.from, flags.to} {
+		if name != "" && !loads(c, name) {
+			return &noObjectError{args[0], name}
+		}
+	}
 	p := bindingsPrinter{
 		app: a, flags: flags, closure: c, seen: map[bindingLine]bool{},
 		answer: bindingsJSON{answer{schema.Bindings}, []bindingJSON{}, []faultJSON{}},
@@ -72,6 +78,23 @@ func (a *app) bindings(args []string, flags bindingsFlags) error {
 		err = errFindings
 	}
 	return err
+}
+
+// noObjectError says that a program loads nothing of a name.
+type noObjectError struct{ program, name string }
+
+func (e *noObjectError) Error() string { return e.program + ": loads no object called " + e.name }
+
+// Hint says where their names are.
+func (e *noObjectError) Hint() string { return "nixbundle ldd lists what it loads" }
+
+// loads reports whether a name means an object of a process.
+func loads(c *closure.Closure, name string) bool {
+	meant := func(l *closure.Loaded) bool { return c.Means(l, name) }
+	return slices.ContainsFunc(c.LinkMaps, func(m *closure.LinkMap) bool {
+		opened := func(o *closure.Open) bool { return slices.ContainsFunc(o.Scope, meant) }
+		return m.Interp != nil && meant(m.Interp) || slices.ContainsFunc(m.Loaded, meant) || slices.ContainsFunc(m.Opened, opened)
+	})
 }
 
 // bindingsPrinter prints the bindings that were asked for.
