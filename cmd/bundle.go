@@ -56,8 +56,9 @@ plugins and compiled-in paths then work as they do in the store. It takes along 
 does.
 
 --target names the machine that it is for, as nixbundle targets lists them; --target-root reads it
-from a real root. What cannot run on every processor and kernel that it comes with is refused:
-32-bit Raspberry Pi OS has those of the first Pi too, debian-12 has not.
+from a real root. What does not fit the pages of a kernel that it comes with is refused; what is
+compiled for a later processor than the oldest that it runs on is a warning: 32-bit Raspberry Pi OS
+runs on the first Pi too, debian-12 does not.
 
 --interp decides how programs find their loader, ld.so:
   auto      static programs need none; where --target is named and its C library has every version
