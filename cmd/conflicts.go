@@ -42,7 +42,8 @@ new one. An entry names packages with their versions: it outlives a rebuild and 
 update of one of them. --reason TEXT adds what is found now to FILE.
 
 --sarif answers in SARIF 2.1.0, which code hosts show beside the sources: what is printed without
-it, and what --accept passes over as suppressed (nixbundle help json).
+it. With --all it has what --accept passes over too, as suppressed; not every code host heeds that
+(nixbundle help json).
 ` + exitHelp,
 		Example: "  nixbundle conflicts ./result/bin/sensor\n" +
 			"  nixbundle conflicts ./result/bin/sensor --accept clashes.json \\\n    --reason 'until the next nixpkgs update'",

@@ -9,10 +9,13 @@ import (
 	"github.com/nixbundle/nixbundle/closure/sarif"
 )
 
-// printSARIF prints findings for a code host: notes only where they are wanted.
+// printSARIF prints findings for a code host: notes and what was accepted only where they are wanted. GitHub passes over
+// suppressions: it would show what was accepted as an open alert (its docs, "Supported SARIF output file properties";
+// codeql-action issue 1230).
 func (a *app) printSARIF(root fs.FS, args []string, c *closure.Closure, findings []closure.Finding, accepted []closure.Accepted, all bool) error {
 	if !all {
 		findings, _ = splitNotes(findings)
+		accepted = nil
 	}
 	place, err := a.places(root, args, c)
 	if err != nil {
