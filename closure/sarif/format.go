@@ -69,14 +69,14 @@ type suppression struct {
 
 type location struct {
 	ID       int               `json:"id,omitempty"` // of a related one, from 1 on
-	Physical *physicalLocation `json:"physicalLocation,omitempty"`
+	Physical *physicalLocation `json:"physicalLocation"`
 	Logical  []logicalLocation `json:"logicalLocations,omitempty"`
 	Message  *text             `json:"message,omitempty"`
 }
 
 type physicalLocation struct {
 	Artifact artifactLocation `json:"artifactLocation"`
-	Region   *region          `json:"region,omitempty"`
+	Region   region           `json:"region"`
 }
 
 type artifactLocation struct {

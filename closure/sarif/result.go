@@ -57,13 +57,9 @@ func (e *encoder) fingerprints(f *closure.Finding) map[string]string {
 	}
 }
 
-// location is the program. Code hosts want a region, which a program has not: the first line stands for the whole.
+// location is the program.
 func (e *encoder) location(f *closure.Finding) location {
-	program := f.Program
-	if program == "" { // a finding of no one program
-		program = e.closure.LinkMaps[0].Program().Path
-	}
-	l := location{Physical: &physicalLocation{e.artifact(program), &region{1, 1, 1, 1}}}
+	l := location{Physical: e.physical(e.program(f))}
 	seen := map[string]bool{}
 	for _, c := range f.Copies {
 		for _, logical := range e.logical(&c) {
@@ -74,6 +70,14 @@ func (e *encoder) location(f *closure.Finding) location {
 		}
 	}
 	return l
+}
+
+// program is the program of a finding; the first one, where it is of no one program.
+func (e *encoder) program(f *closure.Finding) string {
+	if f.Program == "" {
+		return e.closure.LinkMaps[0].Program().Path
+	}
+	return f.Program
 }
 
 // logical is a copy as an object, and as what it was built by.
@@ -93,11 +97,26 @@ func (e *encoder) related(id int, f *closure.Finding, c *closure.Copy) location 
 	}
 	says += tried(c.Tried)
 	m := message(says)
-	l := location{ID: id, Logical: e.logical(c), Message: &m}
+	return location{ID: id, Physical: e.physical(e.place(f, c)), Logical: e.logical(c), Message: &m}
+}
+
+// place is where a copy is: of a missing one, which is nowhere, who asks for it.
+func (e *encoder) place(f *closure.Finding, c *closure.Copy) string {
 	if strings.HasPrefix(c.Path, "/") {
-		l.Physical = &physicalLocation{Artifact: e.artifact(c.Path)}
+		return c.Path
 	}
-	return l
+	for _, chain := range c.Chains {
+		if len(chain) > 0 {
+			return chain[len(chain)-1].From.Path
+		}
+	}
+	return e.program(f)
+}
+
+// physical is a file as a location. GitHub wants one of every location, and a region, which a program has not: the
+// first line stands for the whole.
+func (e *encoder) physical(file string) *physicalLocation {
+	return &physicalLocation{e.artifact(file), region{1, 1, 1, 1}}
 }
 
 // tried are the places where a missing file was searched.
@@ -130,5 +149,5 @@ func (e *encoder) codeFlow(f *closure.Finding, c *closure.Copy, chain []*closure
 
 func (e *encoder) step(file, says string) threadFlowLocation {
 	m := message(says)
-	return threadFlowLocation{location{Physical: &physicalLocation{e.artifact(file), &region{1, 1, 1, 1}}, Message: &m}}
+	return threadFlowLocation{location{Physical: e.physical(file), Message: &m}}
 }

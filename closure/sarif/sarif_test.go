@@ -58,6 +58,7 @@ type result struct {
 type location struct {
 	PhysicalLocation struct {
 		ArtifactLocation struct{ URI, URIBaseID string }
+		Region           struct{ StartLine, StartColumn, EndLine, EndColumn int }
 	}
 	Message struct{ Text string }
 }
@@ -154,13 +155,13 @@ func TestAcceptedIsSuppressed(t *testing.T) {
 	require.Equal(t, []struct{ Kind, Status, Justification string }{{"external", "accepted", "looked at it"}}, l.Runs[0].Results[0].Suppressions)
 }
 
-// A missing file has no place; its chain ends with who asks.
+// A missing file has no place, and so that of who asks; its chain ends there.
 func TestMissing(t *testing.T) {
 	root := elftest.Tree{"/bin/app": elftest.Image{Interp: loader, Needed: []string{"libnone.so"}}, loader: elftest.Image{Soname: "ld-linux-x86-64.so.2"}}.FS()
 	r := report(t, root, "/bin/app", nil).Runs[0].Results[0]
 	require.Equal(t, "missing", r.RuleID)
 	require.Regexp(t, "^missing libnone.so, by app -> libnone.so; tried .*: no such file", r.RelatedLocations[0].Message.Text)
-	require.Empty(t, r.RelatedLocations[0].PhysicalLocation.ArtifactLocation.URI)
+	require.Equal(t, "file:///bin/app", r.RelatedLocations[0].PhysicalLocation.ArtifactLocation.URI)
 	require.Len(t, r.CodeFlows[0].ThreadFlows[0].Locations, 1)
 }
 
