@@ -72,6 +72,8 @@ func TestActionDocumented(t *testing.T) {
 			for name := range step["with"].(map[string]any) {
 				require.Contains(t, a.Inputs, name)
 			}
+			// What upload-sarif asks for in a private repository (its own example workflows).
+			require.Equal(t, map[string]any{"actions": "read", "contents": "read", "security-events": "write"}, workflow["permissions"])
 		}
 	}
 	require.Equal(t, 1, uses)
@@ -110,6 +112,7 @@ func TestAction(t *testing.T) {
 		sarif, err := os.ReadFile(filepath.Join(r.dir, "found.sarif"))
 		require.NoError(t, err)
 		require.Contains(t, string(sarif), "libprotobuf-c.so.1")
+		require.Empty(t, r.used[1:], "nothing is uploaded unasked")
 	})
 	t.Run("accepted", func(t *testing.T) {
 		r := newActionRun(t, with(map[string]string{"program": "/sensor-conflict/bin/sensor", "accept": "my clashes.json"}))
@@ -118,6 +121,21 @@ func TestAction(t *testing.T) {
 		require.Empty(t, r.run(t), r.output)
 		require.Equal(t, "false", r.outputOf("conflicts"))
 		require.FileExists(t, filepath.Join(r.dir, "my sensor.tar.zst"))
+	})
+	t.Run("opened", func(t *testing.T) {
+		r := newActionRun(t, with(map[string]string{"open": "libtflite.so.2\n\nlib none.so\n"}))
+		require.Empty(t, r.run(t), r.output)
+		for _, step := range []string{"warning", "nixbundle"} { // of conflicts, and of bundle
+			require.Contains(t, r.output, step+": lib none.so: sensor opens lib none.so at run time, and nothing answers")
+		}
+		page, err := os.ReadFile(filepath.Join(r.dir, "report.html"))
+		require.NoError(t, err)
+		require.Contains(t, string(page), "lib none.so")
+	})
+	t.Run("refused", func(t *testing.T) {
+		r := newActionRun(t, with(map[string]string{"bundle-options": "--interp\n/a\n--prefix\n/b", "upload-sarif": "true", "artifact": "kept"}))
+		require.Equal(t, "Bundle", r.run(t), r.output)
+		require.Equal(t, []string{"Show the findings", "Keep report and bundle"}, r.used[1:], "the report is kept where the bundle is refused")
 	})
 	t.Run("hostile", func(t *testing.T) {
 		name := "-x $(touch pwned) `touch pwned` ';touch pwned\"\\"
@@ -134,7 +152,30 @@ func TestAction(t *testing.T) {
 		require.Equal(t, "Look for conflicts", r.run(t), r.output)
 		require.Contains(t, r.output, "/nowhere")
 		require.Empty(t, r.outputOf("conflicts"))
+		require.Empty(t, r.used[1:])
 	})
+}
+
+// TestGitLab: what the topic ci gives for GitLab lets the script use Nix as it does, in an image whose Nix has no
+// experimental features.
+func TestGitLab(t *testing.T) {
+	needNix(t)
+	blocks := blocksOf(t, "topics/ci.md", "yaml")
+	var jobs map[string]struct {
+		Variables map[string]string
+		Script    []string
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(blocks[len(blocks)-1]), &jobs))
+	job := jobs["bundle"]
+	require.Len(t, job.Script, 1)
+	require.NotContains(t, job.Script[0], "experimental", "the script calls nix too")
+	for _, config := range []string{"", job.Variables["NIX_CONFIG"]} {
+		c := exec.Command("nix", "flake", "metadata", "path:"+t.TempDir())
+		c.Env = append(os.Environ(), "NIX_CONF_DIR="+t.TempDir(), "HOME="+t.TempDir(), "XDG_CONFIG_HOME="+t.TempDir(), "NIX_CONFIG="+config)
+		out, err := c.CombinedOutput()
+		require.Error(t, err, "there is no flake")
+		require.Equal(t, config == "", strings.Contains(string(out), "experimental"), string(out))
+	}
 }
 
 // TestRecipe runs what the topic ci gives for any CI: findings end it, when the report is written.

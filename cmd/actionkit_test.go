@@ -2,10 +2,14 @@ package cmd_test
 
 import (
 	"bytes"
+	"go/constant"
+	"go/token"
+	"go/types"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,6 +77,7 @@ type actionRun struct {
 	path      string
 	values    map[string]string // of expressions
 	output    string
+	used      []string // the names of the steps that use another action
 }
 
 func newActionRun(t *testing.T, given map[string]string) *actionRun {
@@ -92,34 +97,36 @@ func newActionRun(t *testing.T, given map[string]string) *actionRun {
 	return r
 }
 
-// run runs the scripts until one fails, and tells which, or "".
+// run runs the scripts, and tells the first that fails, or "". Behind it only what runs always is run.
 func (r *actionRun) run(t *testing.T) (failed string) {
 	t.Helper()
 	for _, s := range r.Runs.Steps {
-		if s.Run == "" || !r.holds(t, s.If) {
-			continue
-		}
-		if !r.step(t, &s) {
-			return s.Name
+		switch {
+		case failed != "" && !strings.HasPrefix(s.If, "always()") || !r.holds(t, s.If):
+		case s.Uses != "":
+			r.used = append(r.used, s.Name)
+		case !r.step(t, &s) && failed == "":
+			failed = s.Name
 		}
 	}
-	return ""
+	return failed
 }
 
-// holds tells whether a step's condition holds: comparisons with a text, joined by &&.
+var comparison = regexp.MustCompile(`([a-z.-]+) (==|!=) '([a-z]*)'`)
+
+// holds tells whether a step's condition holds: comparisons with a text, and always().
 func (r *actionRun) holds(t *testing.T, cond string) bool {
 	t.Helper()
-	for _, part := range strings.Split(cond, "&&") {
-		if strings.TrimSpace(part) == "" {
-			continue
-		}
-		m := regexp.MustCompile(`^ *([a-z.-]+) (==|!=) '([a-z]*)' *$`).FindStringSubmatch(part)
-		require.NotNil(t, m, cond)
-		if (r.values[m[1]] == m[3]) != (m[2] == "==") {
-			return false
-		}
+	text := comparison.ReplaceAllStringFunc(cond, func(c string) string {
+		m := comparison.FindStringSubmatch(c)
+		return strconv.FormatBool((r.values[m[1]] == m[3]) == (m[2] == "=="))
+	})
+	if text = strings.Replace(text, "always()", "true", 1); text == "" {
+		return true
 	}
-	return true
+	v, err := types.Eval(token.NewFileSet(), nil, token.NoPos, text)
+	require.NoError(t, err, cond)
+	return constant.BoolVal(v.Value)
 }
 
 func (r *actionRun) step(t *testing.T, s *actionStep) bool {
