@@ -136,7 +136,7 @@ func fieldsOf(t *testing.T) []field {
 		var doc map[string]any
 		require.NoError(t, json.Unmarshal(s.Text, &doc))
 		w := schemaWalker{t: t, id: s.ID, defs: doc}
-		w.object("", doc)
+		w.object("", w.resolve("", doc))
 		list = append(list, w.list...)
 	}
 	return list
@@ -171,6 +171,7 @@ func (w *schemaWalker) resolve(path string, node map[string]any) map[string]any 
 		require.NotEmpty(w.t, w.described(node), "%s %s has no description", w.id, path)
 		ref, ok := node["$ref"].(string)
 		if !ok {
+			require.NoError(w.t, onlyRecorded(node), "%s %s", w.id, path)
 			return node
 		}
 		for key := range node {
@@ -181,6 +182,27 @@ func (w *schemaWalker) resolve(path string, node map[string]any) map[string]any 
 		require.True(w.t, ok, "%s %s: %s", w.id, path, ref)
 	}
 	w.t.Fatalf("%s %s: references without end", w.id, path)
+	return nil
+}
+
+// onlyRecorded refuses in a schema what the record of fields would not show: a keyword that narrows and is not
+// written down, such as minItems, or a type that is not one.
+func onlyRecorded(node map[string]any) error {
+	_, isConst := node["const"]
+	known := []string{"description", "type", "const", "enum", "pattern", "minimum", "minLength"}
+	switch typ, _ := node["type"].(string); {
+	case typ == "object":
+		known = []string{"description", "type", "properties", "required", "additionalProperties", "$schema", "$id", "$defs", "title"}
+	case typ == "array":
+		known = []string{"description", "type", "items"}
+	case !isConst && !slices.Contains([]string{"string", "integer", "boolean"}, typ):
+		return fmt.Errorf("type %v", node["type"])
+	}
+	for key := range node {
+		if !slices.Contains(known, key) {
+			return fmt.Errorf("%q is not recorded", key)
+		}
+	}
 	return nil
 }
 
@@ -225,6 +247,30 @@ func (w *schemaWalker) field(path string, node map[string]any, required bool) {
 	w.list = append(w.list, field{w.id, strings.ReplaceAll(path, "[]", ""), depth + what})
 	if node["type"] == "object" {
 		w.object(strings.ReplaceAll(path, "[]", ""), node)
+	}
+}
+
+// TestOnlyRecorded: what narrows an answer and is in no line of the record is refused.
+func TestOnlyRecorded(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"description": "x", "type": "string", "pattern": "a"}`:                 "",
+		`{"description": "x", "const": "a"}`:                                     "",
+		`{"description": "x", "type": "array", "items": {}}`:                     "",
+		`{"description": "x", "type": "array", "items": {}, "minItems": 1}`:      `"minItems" is not recorded`,
+		`{"description": "x", "type": "integer", "maximum": 1}`:                  `"maximum" is not recorded`,
+		`{"description": "x", "type": "string", "format": "uri"}`:                `"format" is not recorded`,
+		`{"description": "x", "type": "object", "allOf": []}`:                    `"allOf" is not recorded`,
+		`{"description": "x", "type": ["object", "null"], "properties": {}}`:     "type [object null]",
+		`{"description": "x", "properties": {}}`:                                 "type <nil>",
+		`{"description": "x", "type": "object", "dependentRequired": {"a": []}}`: `"dependentRequired" is not recorded`,
+	} {
+		var node map[string]any
+		require.NoError(t, json.Unmarshal([]byte(text), &node))
+		if err := onlyRecorded(node); want == "" {
+			require.NoError(t, err, text)
+		} else {
+			require.EqualError(t, err, want, text)
+		}
 	}
 }
 
