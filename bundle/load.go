@@ -251,9 +251,34 @@ func inTarget(s *starting, name string) bool {
 
 // accepts reports whether the manifest records a finding as allowed.
 func (v *verifier) accepts(f *closure.Finding) bool {
-	return slices.ContainsFunc(v.manifest.Accepted, func(a ManifestFinding) bool {
-		return a.Kind == string(f.Kind) && a.Name == f.Name && path.Base(a.Program) == path.Base(f.Program)
-	})
+	return slices.ContainsFunc(v.manifest.Accepted, func(a ManifestFinding) bool { return a.is(f) })
+}
+
+// is reports whether a finding is the one of the record.
+func (a *ManifestFinding) is(f *closure.Finding) bool {
+	return a.Kind == string(f.Kind) && a.Name == f.Name && path.Base(a.Program) == path.Base(f.Program)
+}
+
+// recall lists what the manifest records as allowed and nothing in the bundle shows: where the loader keeps one of two
+// copies, only that one was packed.
+func (v *verifier) recall() {
+	found := slices.Concat(v.result.Accepted, v.result.Findings)
+	for _, a := range v.manifest.Accepted {
+		known := slices.ContainsFunc(found, func(f closure.Finding) bool { return a.is(&f) })
+		if known || len(v.result.Accepted) >= maxFindings {
+			continue
+		}
+		f := closure.Finding{Kind: closure.Kind(a.Kind), Severity: closure.Warning, Program: a.Program, Name: a.Name, What: a.What}
+		for _, k := range closure.Kinds() {
+			if k.Kind == f.Kind {
+				f.Severity = k.Severity
+			}
+		}
+		for i, p := range a.Paths {
+			f.Copies = append(f.Copies, closure.Copy{Path: p, Kept: i == 0})
+		}
+		v.result.Accepted = append(v.result.Accepted, f)
+	}
 }
 
 // trimFinding takes the place where the proof has the bundle out of a finding.

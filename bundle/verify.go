@@ -53,7 +53,7 @@ type VerifyOptions struct {
 type Verification struct {
 	Manifest *Manifest         // nil where none can be read
 	Findings []closure.Finding // sorted; empty when all is well
-	Accepted []closure.Finding // those that the manifest records as allowed
+	Accepted []closure.Finding // those that the manifest records as allowed, and that are no error now
 
 	// Fits are the known targets whose C library has all that is asked of it, the oldest first, where programs
 	// use the target's own and no target is named.
@@ -116,6 +116,7 @@ func Verify(ctx context.Context, name string, opts VerifyOptions) (*Verification
 			break // what follows would only repeat it
 		}
 	}
+	v.recall()
 	closure.SortFindings(v.result.Findings)
 	return v.result, nil
 }

@@ -73,6 +73,14 @@ func TestVerifyAccepted(t *testing.T) {
 	v := verify(t, written(t, "x", pack(t, p, bundle.PackOptions{})))
 	require.Empty(t, v.Findings)
 	require.Len(t, v.Manifest.Accepted, 1)
+	require.Len(t, v.Accepted, 1)
+	recorded, listed := v.Manifest.Accepted[0], v.Accepted[0]
+	require.Equal(t, closure.KindSoname, listed.Kind)
+	require.Equal(t, closure.Error, listed.Severity)
+	require.Equal(t, []string{recorded.Name, recorded.What}, []string{listed.Name, listed.What})
+	require.Len(t, listed.Copies, 2)
+	require.True(t, listed.Copies[0].Kept)
+	require.False(t, listed.Copies[1].Kept)
 }
 
 // TestVerifySpoiled is the mutation test: every way to spoil a bundle is caught, by a finding that
