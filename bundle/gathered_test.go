@@ -67,6 +67,23 @@ func gathered(t testing.TB, root fs.FS, follow closure.Follow, opts bundle.Optio
 	return p, p.Prove()
 }
 
+// TestOpenedByPrograms: what every program opens is not what a library opens that is walked by itself.
+func TestOpenedByPrograms(t *testing.T) {
+	opened := closure.Options{Opened: []closure.Opened{{Name: "libm.so.6"}, {By: "libnet.so", Name: "libm.so.6"}}}
+	c, err := closure.Gather(wrappedRoot(t, nil), []string{elftest.StorePath("app-1") + "/bin/app"}, opened, closure.Follow{})
+	require.NoError(t, err)
+	require.NotEmpty(t, c.Libraries)
+	require.Len(t, c.LinkMaps[0].Opened, 3) // one is in its text
+	for _, m := range c.Libraries {
+		for _, o := range m.Opened {
+			require.NotEmpty(t, o.By, m.Asked)
+		}
+	}
+	p, err := bundle.NewPlan(c, bundle.Options{})
+	require.NoError(t, err)
+	require.NoError(t, p.Prove())
+}
+
 // layoutOf are the files and links of a plan, below its folder.
 func layoutOf(p *bundle.Plan) map[string]string {
 	list := map[string]string{}

@@ -186,6 +186,9 @@ func (p *Plan) compare(s *start, got *closure.LinkMap) error {
 			return p.proofError(s, fmt.Sprintf("%s of %s", n.Name, n.From.Object.Path), a, b)
 		}
 	}
+	if len(want.Opened) != len(got.Opened) {
+		return p.proofError(s, "what it opens at run time", fmt.Sprint(len(want.Opened), " libraries"), fmt.Sprint(len(got.Opened), " libraries"))
+	}
 	for i, o := range want.Opened {
 		if a, b := p.mapped(s, o.Need.To), pathOf(got.Opened[i].Need.To); a != b {
 			return p.proofError(s, fmt.Sprintf("%s, which %s opens", o.Name, o.Need.From.Object.Path), a, b)

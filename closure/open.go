@@ -11,6 +11,9 @@ import (
 func (p *process) open(asked string) error {
 	var waiting []Opened
 	for _, o := range p.opts.Opened {
+		if o.By == "" && p.m.Launch == nil {
+			continue // a library that is walked by itself is no program
+		}
 		if o.Program == "" || o.Program == asked || o.Program == p.m.Program().Path {
 			waiting = append(waiting, o)
 		}
