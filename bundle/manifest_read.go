@@ -28,8 +28,8 @@ func (e *ManifestError) Error() string { return e.Err.Error() }
 func (e *ManifestError) Unwrap() error { return e.Err }
 
 // DecodeManifest reads a manifest of at most 64 MiB and checks it: every path is clean and inside
-// the bundle, entries are sorted and each there once, below folders only, types and modes are known, links stay
-// inside. A *ManifestError says what does not hold. What it claims about the bytes of files is not
+// the bundle, entries are sorted and each there once, below folders only, types, modes and other values that are one of few are known,
+// links stay inside. Its lists are never nil where it always has them. A *ManifestError says what does not hold. What it claims about the bytes of files is not
 // checked.
 func DecodeManifest(r io.Reader) (*Manifest, error) {
 	data, err := io.ReadAll(io.LimitReader(r, manifestMaxSize+1))
@@ -127,7 +127,10 @@ func (m *Manifest) check() error {
 		}
 		byPath[e.Path] = e
 	}
-	return m.checkPrograms(byPath)
+	if err := m.checkPrograms(byPath); err != nil {
+		return err
+	}
+	return m.checkValues()
 }
 
 // checkPrograms refuses programs that are not there, or twice.

@@ -45,6 +45,21 @@ func TestManifestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestManifestLists: a list that always is there is never null, whoever wrote the manifest.
+func TestManifestLists(t *testing.T) {
+	text := strings.Replace(manifestText(t), `"acceptedFindings": []`, `"acceptedFindings": [null]`, 1)
+	m, err := bundle.DecodeManifest(strings.NewReader(strings.Replace(text, "[null]", `[{"kind": "x"}]`, 1)))
+	require.NoError(t, err)
+	require.NotNil(t, m.Accepted[0].Paths)
+	m, err = bundle.DecodeManifest(strings.NewReader(`{"schema": "nixbundle.manifest/v1", "name": "x"}`))
+	require.NoError(t, err)
+	again, err := json.Marshal(m)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"schema": "nixbundle.manifest/v1", "name": "x", "programs": [], "entries": [], "acceptedFindings": []}`, string(again))
+	_, err = bundle.DecodeManifest(strings.NewReader(text))
+	require.ErrorContains(t, err, `"" is no kind of a finding`)
+}
+
 // TestManifestHostile: each row is one thing that no manifest says.
 func TestManifestHostile(t *testing.T) {
 	text := manifestText(t)
@@ -71,6 +86,16 @@ func TestManifestHostile(t *testing.T) {
 		{"link_empty", `"link": "a/libz.so.1.3"`, `"link": ""`, "is not a relative link"},
 		{"same", `"sameAs": "tool/lib/a/libz.so.1.3"`, `"sameAs": "tool/bin/tool"`, "no earlier file of the same bytes"},
 		{"same_later", `"sameAs": "tool/lib/a/libz.so.1.3"`, `"sameAs": "tool/lib/libother.so"`, "no earlier file of the same bytes"},
+		{"folder_with_bytes", `"type": "folder",`, `"type": "folder", "size": 1,`, "a folder has no bytes"},
+		{"strategy", `"strategy": "none"`, `"strategy": "magic"`, `program tool/bin/tool: unknown strategy "magic"`},
+		{"wrapper", `"strategy": "none"`, `"strategy": "none", "setup": {"kind": "x"}`, `unknown kind of a wrapper "x"`},
+		{"variable", `"strategy": "none"`, `"strategy": "none", "setup": {"kind": "shell", "env": [{"op": "x"}]}`, `unknown change of a variable "x"`},
+		{"join", `"strategy": "none"`, `"strategy": "none", "setup": {"kind": "shell", "env": [{"op": "set", "join": "x"}]}`, `unknown join of a variable "x"`},
+		{"edit", `"type": "folder",`, `"type": "folder", "edits": [{}],`, `unknown change ""`},
+		{"finding", `"acceptedFindings": []`, `"acceptedFindings": [{"kind": "X y"}]`, `"X y" is no kind of a finding`},
+		{"path_kind", `"acceptedFindings": []`, `"residue": [{"kind": "x"}]`, `unknown kind of a path "x"`},
+		{"path_offset", `"acceptedFindings": []`, `"residue": [{"kind": "data", "off": -1, "count": 1}]`, "there 1 times from -1 on"},
+		{"path_count", `"acceptedFindings": []`, `"residue": [{"kind": "data"}]`, "there 0 times from 0 on"},
 		{"program", `"entry": "tool/bin/tool"`, `"entry": "tool/bin/no"`, "program tool/bin/no is no entry"},
 		{"program_folder", `"elf": "tool/bin/tool"`, `"elf": "tool/bin"`, "program tool/bin is no entry"},
 		{"syntax", `"schema"`, `schema`, "invalid character"},

@@ -97,7 +97,7 @@ var lies = []spoil{
 	{"strategy_system", func(s *spoiled) { s.manifest.Programs[0].Strategy = "system" }, bundle.KindStart, "sensor/bin/sensor is not its ELF file"},
 	{"strategy_unknown", func(s *spoiled) {
 		s.manifest.Programs[0].Strategy, s.manifest.Programs[0].Entry = "magic", "sensor/libexec/sensor"
-	}, bundle.KindStart, "that strategy is not known"},
+	}, bundle.KindManifest, `unknown strategy "magic"`},
 	{"program_is_library", func(s *spoiled) { s.manifest.Programs[0].ELF = "sensor/lib/libtflite.so.2" }, bundle.KindStart, "it asks for no loader"},
 	{"setup_forged", func(s *spoiled) {
 		s.manifest.Programs[0].Setup = &wrapper.Wrapper{Env: []wrapper.Change{{Op: wrapper.Set, Name: "A", Value: "1"}}}

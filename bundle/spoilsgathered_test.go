@@ -60,10 +60,10 @@ var ofSetup = []spoil{
 		}
 	}, bundle.KindManifest, `does not have ""`},
 	{"residue_invented", func(s *spoiled) {
-		s.manifest.Residue = append(s.manifest.Residue, bundle.Residue{Entry: "app/lib/libnet.so", Path: elftest.StorePath("x-1"), Count: 1})
+		s.manifest.Residue = append(s.manifest.Residue, bundle.Residue{Kind: closure.MentionData, Entry: "app/lib/libnet.so", Path: elftest.StorePath("x-1"), Count: 1})
 	}, bundle.KindManifest, "app/lib/libnet.so does not have"},
 	{"residue_of_nothing", func(s *spoiled) {
-		s.manifest.Residue = append(s.manifest.Residue, bundle.Residue{Entry: "app/none", Path: elftest.StorePath("x-1"), Count: 1})
+		s.manifest.Residue = append(s.manifest.Residue, bundle.Residue{Kind: closure.MentionData, Entry: "app/none", Path: elftest.StorePath("x-1"), Count: 1})
 	}, bundle.KindManifest, "app/none, which is no file"},
 	{"residue_counted_wrong", func(s *spoiled) { s.manifest.Residue[0].Count++ }, bundle.KindManifest, "places, and the manifest says otherwise"},
 }

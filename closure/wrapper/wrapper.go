@@ -13,7 +13,7 @@ const (
 // Wrapper is what a program does before it starts another one. The changes of the environment come
 // first, then its own arguments are expanded, then the program is started.
 type Wrapper struct {
-	Kind   Kind     `json:"kind"`
+	Kind   Kind     `json:"kind,omitempty"`  // "" where none was read: changes that somebody asked for
 	Interp []string `json:"-"`               // the words behind #! as the kernel takes them: the path, and at most one argument; nil for a binary wrapper
 	Target string   `json:"-"`               // the program that it starts, an absolute path as it stands; "" for a Script
 	Argv0  Argv0    `json:"argv0"`           // what the started program sees as argv[0]
