@@ -113,11 +113,11 @@ func valueOf(args []string, flag string) string {
 	return ""
 }
 
-// checkAnswer validates what a verb has answered. Only a command that failed, or a bundle that was refused, has
-// nothing to answer.
+// checkAnswer validates what a verb has answered. Only a command that failed, a bundle that was refused, or a process
+// that does not come to bind has nothing to answer.
 func checkAnswer(verb string, status int, data []byte) error {
 	if len(data) == 0 {
-		if status == 1 || status == 2 || status == 3 && strings.HasPrefix(verb, "bundle") {
+		if status == 1 || status == 2 || status == 3 && (strings.HasPrefix(verb, "bundle") || verb == "bindings") {
 			return nil
 		}
 		return fmt.Errorf("%s: status %d and no answer", verb, status)
