@@ -57,7 +57,7 @@ does.
 
 --target names the machine that it is for, as nixbundle targets lists them; --target-root reads it
 from a real root. What does not fit the pages of a kernel that it comes with is refused; what is
-compiled for a later processor than the oldest that it runs on is a warning: 32-bit Raspberry Pi OS
+compiled for a later processor than the oldest that it runs on is a warning. 32-bit Raspberry Pi OS
 runs on the first Pi too, debian-12 does not.
 
 --interp decides how programs find their loader, ld.so:
