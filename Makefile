@@ -12,18 +12,25 @@ CORPUS ?= amd64 arm64 armhf i386 riscv64 ppc64el s390x mips64el mipsel
 
 export NIXBUNDLE_STORE ?= $(STORE)
 
-# Where install puts things, below DESTDIR.
-PREFIX  ?= /usr/local
-SHARE    = $(DESTDIR)$(PREFIX)/share
-COMPLETE = $(SHARE)/bash-completion/completions/nixbundle $(SHARE)/zsh/site-functions/_nixbundle \
-           $(SHARE)/fish/vendor_completions.d/nixbundle.fish
+# Where install puts things, below DESTDIR. Recipes take both from the environment: whatever is in a name, it is one word.
+# A ~ is HOME's where the shell has left it, as zsh and dash do behind a "=".
+PREFIX ?= /usr/local
+export DESTDIR PREFIX
+TO       = to="$$DESTDIR$${PREFIX/\#\~\//$$HOME/}"; man=$$to/share/man; bash=$$to/share/bash-completion/completions/nixbundle; \
+           zsh=$$to/share/zsh/site-functions/_nixbundle; fish=$$to/share/fish/vendor_completions.d/nixbundle.fish
 
-.PHONY: help demo build install uninstall test test-full unit lint fuzz bench store stubs vendor-hash flake deps clean
+# What the program and its pages are made from, and no version from a repository that git refuses to read since it is
+# somebody else's: Go would not build in it.
+SOURCES := $(shell find go.mod go.sum bundle closure cmd elfpatch -name testdata -prune -o -print)
+VCS      = $$(git log -1 >/dev/null 2>&1 || echo -buildvcs=false)
+PAGES    = .bin/man/nixbundle.1
+
+.PHONY: help demo build program install uninstall test test-full unit lint fuzz bench store stubs vendor-hash flake deps clean
 
 help:           ## what there is to make
-	@sed -n 's/^\([a-z-]*\): *[a-z .$$()-]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\): *[a-zA-Z .$$()-]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: build     ## the main job on the small real closure that ships here; needs only Go
+demo: program   ## the main job on the small real closure that ships here; needs only Go
 	@echo '$$ nixbundle conflicts /sensor-conflict/bin/sensor'
 	@$(BIN) conflicts $(DEMO) /sensor-conflict/bin/sensor; test $$? -eq 3
 	@echo; echo '$$ nixbundle /sensor-fixed/bin/sensor -o sensor.tar.zst'
@@ -32,23 +39,33 @@ demo: build     ## the main job on the small real closure that ships here; needs
 	@$(BIN) inspect .bin/sensor.tar.zst
 	@cd .bin && sha256sum sensor.tar.zst
 
-build:          ## .bin/nixbundle
-	CGO_ENABLED=0 go build -trimpath -o $(BIN) ./cmd/nixbundle
+build: program $(PAGES) ## .bin/nixbundle and its manual pages
 
-install: build  ## nixbundle, its manual pages and the shells' completions, below DESTDIR and PREFIX (/usr/local)
+program:
+	CGO_ENABLED=0 go build $(VCS) -trimpath -o $(BIN) ./cmd/nixbundle
+
+$(BIN): $(SOURCES)
+	@$(MAKE) --no-print-directory program && touch $@
+
+$(PAGES): $(SOURCES)
 	@# the pages have the date of the last commit, where it is known
-	rm -rf .bin/man
-	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} go run -tags manpages ./cmd/manpages .bin/man
-	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/nixbundle
-	install -d $(SHARE)/man/man1 $(SHARE)/man/man7 $(dir $(COMPLETE))
-	install -m 644 .bin/man/*.1 $(SHARE)/man/man1
-	install -m 644 .bin/man/*.7 $(SHARE)/man/man7
-	set -- $(COMPLETE); for shell in bash zsh fish; do \
-	  $(BIN) completion $$shell >"$$1" && chmod 644 "$$1" || exit 1; shift; done
+	rm -rf .bin/man .bin/man.new
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} GOOS= GOARCH= go run $(VCS) -tags manpages ./cmd/manpages .bin/man.new
+	mv .bin/man.new .bin/man
+
+# What is built already is not built again: root may have no Go, and what root built its user could not replace.
+install: $(BIN) $(PAGES) ## nixbundle, its manual pages and the shells' completions, below DESTDIR and PREFIX (/usr/local)
+	$(TO); set -e; \
+	install -D -m 755 $(BIN) "$$to/bin/nixbundle"; \
+	install -d "$$man/man1" "$$man/man7" "$${bash%/*}" "$${zsh%/*}" "$${fish%/*}"; \
+	install -m 644 .bin/man/*.1 "$$man/man1"; \
+	install -m 644 .bin/man/*.7 "$$man/man7"; \
+	$(BIN) completion bash >"$$bash"; $(BIN) completion zsh >"$$zsh"; $(BIN) completion fish >"$$fish"; \
+	chmod 644 "$$bash" "$$zsh" "$$fish"
 
 uninstall:      ## take away what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/nixbundle $(COMPLETE)
-	rm -f $(SHARE)/man/man1/nixbundle.1 $(SHARE)/man/man1/nixbundle-*.1 $(SHARE)/man/man7/nixbundle-*.7
+	$(TO); rm -f "$$to/bin/nixbundle" "$$bash" "$$zsh" "$$fish" \
+	  "$$man"/man1/nixbundle.1 "$$man"/man1/nixbundle-*.1 "$$man"/man7/nixbundle-*.7
 
 test: deps lint store unit fuzz ## all that must hold before a change lands; as root it installs what it needs
 
@@ -77,7 +94,7 @@ fuzz:           ## every fuzz target for FUZZTIME
 	  done || exit 1; \
 	done
 
-bench: build    ## time, memory and size beside what one would use instead, as ratios in one table
+bench: program  ## time, memory and size beside what one would use instead, as ratios in one table
 	testdata/store/make.sh bench
 	go build -o .bin/bench ./testdata/bench
 	.bin/bench $(BIN) $(STORE)
