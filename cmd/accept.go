@@ -1,11 +1,11 @@
 package cmd
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/nixbundle/nixbundle/closure"
 )
@@ -61,19 +61,13 @@ func (a *app) acceptAll(c *closure.Closure, findings []closure.Finding, name, re
 	for i := range findings {
 		accepted = append(accepted, c.Accept(&findings[i], reason))
 	}
+	var text bytes.Buffer
+	if err := closure.WriteAcceptances(&text, accepted); err != nil {
+		return err
+	}
+	if err := writeWhole(name, text.Bytes()); err != nil {
+		return err
+	}
 	a.tell("%s: %d accepted, %d of them new", name, len(accepted), len(findings))
-	return writeWhole(name, func(f *os.File) error { return closure.WriteAcceptances(f, accepted) })
-}
-
-// writeWhole writes a file that appears whole or not at all.
-func writeWhole(name string, write func(*os.File) error) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".nixbundle-*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
+	return nil
 }

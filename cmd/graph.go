@@ -3,7 +3,6 @@ package cmd
 import (
 	"bytes"
 	"errors"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -71,12 +70,12 @@ func (a *app) graph(args []string, flags *graphFlags) error {
 		return err
 	}
 	drawn := report.New(c, findings)
-	if flags.output != "-" {
-		return writeWhole(flags.output, func(f *os.File) error { return drawn.Write(f, format) })
-	}
 	var whole bytes.Buffer
 	if err := drawn.Write(&whole, format); err != nil {
 		return err
+	}
+	if flags.output != "-" {
+		return writeWhole(flags.output, whole.Bytes())
 	}
 	_, err = whole.WriteTo(a.Stdout)
 	return err
