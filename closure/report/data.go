@@ -11,6 +11,15 @@ import (
 type page struct {
 	Programs []pageProgram `json:"programs"`
 	Parts    []pagePart    `json:"parts"` // store paths, the largest first
+	Kinds    []pageKind    `json:"kinds"` // those that findings are of
+}
+
+// pageKind tells of a kind of findings.
+type pageKind struct {
+	Kind  closure.Kind `json:"kind"`
+	Title string       `json:"title"`
+	What  string       `json:"what"`
+	Help  string       `json:"help"`
 }
 
 type pageProgram struct {
@@ -92,7 +101,7 @@ type pageObject struct {
 // page gathers it.
 func (r *Report) page() page {
 	if len(r.graphs) == 0 {
-		return page{Programs: []pageProgram{}, Parts: []pagePart{}}
+		return page{Programs: []pageProgram{}, Parts: []pagePart{}, Kinds: []pageKind{}}
 	}
 	retained := map[*closure.Object]int64{}
 	for _, p := range r.closure.ByObject() {
@@ -100,7 +109,7 @@ func (r *Report) page() page {
 			retained[o] = p.Retained
 		}
 	}
-	p := page{Programs: []pageProgram{}, Parts: r.parts()}
+	p := page{Programs: []pageProgram{}, Parts: r.parts(), Kinds: r.kinds()}
 	for _, g := range r.graphs {
 		p.Programs = append(p.Programs, g.page(retained))
 	}
@@ -109,7 +118,7 @@ func (r *Report) page() page {
 
 func (g *graph) page(retained map[*closure.Object]int64) pageProgram {
 	p := pageProgram{
-		Name: g.title(), Path: visible(g.m.Asked), Summary: g.summary(),
+		Name: g.title, Path: visible(g.m.Asked), Summary: g.summary(),
 		Nodes: []pageNode{}, Needs: []pageNeed{}, Findings: []pageFinding{},
 	}
 	for _, n := range g.nodes {
@@ -181,6 +190,23 @@ func (f *found) copyPage(g *graph, i int) pageCopy {
 		p.Tried = append(p.Tried, visible(t.Path+": "+t.Why))
 	}
 	return p
+}
+
+// kinds are those of the findings that there are.
+func (r *Report) kinds() []pageKind {
+	has := map[closure.Kind]bool{}
+	for _, g := range r.graphs {
+		for i := range g.found {
+			has[g.found[i].Kind] = true
+		}
+	}
+	list := []pageKind{}
+	for _, k := range closure.Kinds() {
+		if has[k.Kind] {
+			list = append(list, pageKind{k.Kind, k.Title, k.What, k.Help})
+		}
+	}
+	return list
 }
 
 // parts are the store paths with their objects.

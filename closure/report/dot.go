@@ -29,7 +29,7 @@ type dot struct {
 
 func (d dot) graph(g *graph) {
 	fmt.Fprintf(d, "  subgraph cluster_%d {\n    label=%s; labeljust=l; color=\"#c5cdda\"; style=rounded; fontname=\"Helvetica\";\n",
-		d.program, quoteDOT(g.title(), g.summary()))
+		d.program, quoteDOT(g.title, g.summary()))
 	for _, n := range g.nodes {
 		fmt.Fprintf(d, "    %s [label=%s, tooltip=%s%s];\n", d.id(n), quoteDOT(n.lines()...), quoteDOT(n.path), dotStyle(n))
 	}

@@ -11,6 +11,7 @@ import (
 type graph struct {
 	closure *closure.Closure
 	m       *closure.LinkMap
+	title   string  // the program as it was asked for: a wrapper, and not what it starts
 	nodes   []*node // the program first, the loaded ones in load order, then those that are not there
 	needs   []link  // all that objects need or open, in the order in which the loader asks
 	astray  []link  // references that reach another copy than their own, once for each pair
@@ -79,8 +80,8 @@ type found struct {
 	users  []*node // of each of its users
 }
 
-// title is the program's name as it was asked for: a wrapper's, and not that of what it starts.
-func (g *graph) title() string { return visible(path.Base(g.m.Asked)) }
+// shownTitle is as much of it as a picture shows.
+func (g *graph) shownTitle() string { return short(g.title, 60) }
 
 // newGraph makes the graph of a link map, which findings are then put into.
 func newGraph(c *closure.Closure, m *closure.LinkMap) *graph {

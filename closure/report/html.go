@@ -72,7 +72,7 @@ func hashOf(text string) string {
 func (r *Report) title() string {
 	var names []string
 	for _, g := range r.graphs {
-		names = append(names, g.title())
+		names = append(names, g.title)
 	}
 	return short(strings.Join(names, ", "), 80) + " – nixbundle"
 }
@@ -81,7 +81,7 @@ func (r *Report) title() string {
 func (s *svg) inPage(g *graph) {
 	top := titleSize - 8.0
 	s.f(`<svg class="graph" viewBox="0 %s %s %s" width="%s" height="%s" role="group" aria-label="%s">`+"\n",
-		num(top), num(g.width), num(g.height-top), num(g.width), num(g.height-top), "What "+g.title()+" loads")
+		num(top), num(g.width), num(g.height-top), num(g.width), num(g.height-top), "What "+g.title+" loads")
 	s.body(g)
 	s.f("</svg>\n")
 }

@@ -39,7 +39,7 @@ type mermaid struct {
 }
 
 func (m *mermaid) graph(g *graph) {
-	fmt.Fprintf(m, "  subgraph p%d [%s]\n    direction LR\n", m.program, quoteMermaid(g.title()+": "+g.summary()))
+	fmt.Fprintf(m, "  subgraph p%d [%s]\n    direction LR\n", m.program, quoteMermaid(g.title+": "+g.summary()))
 	for _, n := range g.nodes {
 		fmt.Fprintf(m, "    %s[%s]%s\n", m.id(n), quoteMermaid(n.lines()...), mermaidClass(n))
 	}

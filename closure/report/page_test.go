@@ -1,9 +1,12 @@
 package report_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
@@ -59,7 +62,7 @@ func TestPageExplainsClash(t *testing.T) {
 	side := b.side()
 	for _, want := range []string{
 		"same-soname", "kept", "wanted", "-protobuf-3.21.9/lib/", "-protobuf-3.21.12/lib/", "Whose references", "1 reference", "pb_create",
-		"build both users against one protobuf",
+		"build both users against one protobuf", "What to do", "What it means", "The loader keeps the first for everybody",
 	} {
 		require.Contains(t, side, want)
 	}
@@ -70,6 +73,7 @@ func TestPageExplainsClash(t *testing.T) {
 
 	b.click(`.node.ghost[data-node]`)
 	require.Contains(t, b.side(), "wanted, not loaded")
+	require.Contains(t, b.side(), "Wanted by")
 	b.js(`document.querySelector("#side .card").click()`)
 	require.Contains(t, b.side(), "build both users against one protobuf")
 }
@@ -115,6 +119,52 @@ func TestPageSizes(t *testing.T) {
 	})()`), "cells outside the frame")
 	b.click(`#treemap .cell[data-file$="libpart046.so.1"]`)
 	require.Equal(t, "libpart046.so.1", eval[string](b, `document.querySelector("#side h2").textContent`))
+}
+
+// Who selects in the sizes and turns to the graph sees it there, in its program.
+func TestPageTurnsToSelected(t *testing.T) {
+	tree := large(250)
+	tree["/bin/plain"] = tree["/lib64/ld-linux-x86-64.so.2"]
+	b := open(t, written(t, reported(t, tree, "/bin/plain", "/bin/sensor"), report.HTML), desktop)
+	b.click("#tab-sizes")
+	b.js(`document.querySelector('#treemap .cell[data-file$="libpart240.so.1"]').dispatchEvent(new MouseEvent("click"))`)
+	require.Equal(t, "libpart240.so.1", eval[string](b, `document.querySelector("#side h2").textContent`))
+	b.click("#tab-graph")
+	require.True(t, eval[bool](b, inSight))
+	require.Equal(t, eval[float64](b, `Math.max(0.9, Math.min(1, document.getElementById("graphs").clientWidth / size().width))`), eval[float64](b, `scale`))
+}
+
+// Paper gets all of the graph and of the findings, and nothing that can only be clicked.
+func TestPagePrints(t *testing.T) {
+	for _, v := range []view{desktop, phone} {
+		b := open(t, written(t, reported(t, large(250), "/bin/sensor"), report.HTML), v)
+		call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+		require.Empty(t, eval[[]string](b, `["body", "main", ".view", "#graphs", "aside"].filter((s) => {
+			const e = document.querySelector(s);
+			return getComputedStyle(e).overflow !== "visible" || e.scrollWidth > innerWidth || e.scrollHeight > e.clientHeight + 1;
+		})`), "what is cut off")
+		require.Empty(t, eval[[]string](b, `[".search", ".bar", ".skip", "kbd"].filter((s) => document.querySelector(s).checkVisibility())`))
+		require.True(t, eval[bool](b, `document.querySelector("#side h2").checkVisibility()`))
+	}
+}
+
+// Where no script may run the page says so, and what to do.
+func TestPageWithoutScripts(t *testing.T) {
+	html := written(t, reported(t, sensor(), "/bin/sensor"), report.HTML)
+	parent := browser()
+	if parent == nil {
+		need(t, "Chromium")
+	}
+	ctx, cancel := chromedp.NewContext(parent)
+	t.Cleanup(cancel)
+	b := &tab{t: t, ctx: ctx}
+	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	file := filepath.Join(t.TempDir(), "report.html")
+	require.NoError(t, os.WriteFile(file, []byte(html), 0o644))
+	b.do(chromedp.Navigate("file://"+file), chromedp.WaitVisible(chromedp.CSS(".noscript")))
+	require.Contains(t, eval[string](b, `document.querySelector(".noscript").innerText`), "nixbundle conflicts")
+	require.True(t, eval[bool](b, `document.querySelector("#graphs svg .node").checkVisibility()`))
+	require.True(t, eval[bool](open(t, html, desktop), `document.querySelector(".noscript") === null`), "with scripts it is not said")
 }
 
 // Several programs are chosen from a list.

@@ -13,6 +13,7 @@ const (
 	gapColumn  = 46.0 // from the widest label of a column to the next column
 	margin     = 24.0
 	titleSize  = 64.0 // what stands above the graph
+	titleFont  = 23.0 // as wide as 19 in bold
 	legendSize = 52.0 // below it
 	maxRadius  = 10.0
 	minRadius  = 2.5
@@ -54,7 +55,7 @@ func (g *graph) place() {
 	p.setColumns()
 	bottom := p.branch(g.nodes[0], margin+titleSize)
 	g.panels, g.height = p.panels, bottom+margin+legendSize
-	g.width = g.legendWidth()
+	g.width = max(g.legendWidth(), 2*margin+width(g.shownTitle())*titleFont, 2*margin+width(g.summary())*(fontSize+1))
 	for _, n := range g.nodes {
 		g.width = max(g.width, n.right+margin)
 	}

@@ -32,10 +32,28 @@ func New(c *closure.Closure, findings []closure.Finding) *Report {
 				g.mark(f)
 			}
 		}
-		g.place()
 		r.graphs = append(r.graphs, g)
 	}
+	r.nameGraphs()
+	for _, g := range r.graphs {
+		g.place()
+	}
 	return r
+}
+
+// nameGraphs titles each graph with its program's name, or where two have the same with the path.
+func (r *Report) nameGraphs() {
+	count := map[string]int{}
+	for _, g := range r.graphs {
+		count[path.Base(g.m.Asked)]++
+	}
+	for _, g := range r.graphs {
+		name := g.m.Asked
+		if count[path.Base(name)] == 1 {
+			name = path.Base(name)
+		}
+		g.title = visible(name)
+	}
 }
 
 // Format is a form that a report can be written in.

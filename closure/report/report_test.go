@@ -3,6 +3,7 @@ package report_test
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -96,6 +97,30 @@ func TestSeveralPrograms(t *testing.T) {
 	require.Equal(t, 2, strings.Count(written(t, r, report.DOT), "subgraph cluster_"))
 	require.Contains(t, written(t, r, report.Mermaid), "p1n2 ==>")
 	require.Equal(t, 2, strings.Count(written(t, r, report.HTML), `<svg class="graph"`))
+}
+
+// Programs of one name are told apart, what starts another says so, and no title is cut off.
+func TestTitles(t *testing.T) {
+	tree := sensor()
+	tree["/opt/bin/sensor"] = tree["/lib64/ld-linux-x86-64.so.2"]
+	long := "/bin/" + strings.Repeat("W", 70)
+	tree[long] = tree["/lib64/ld-linux-x86-64.so.2"]
+	svg := written(t, reported(t, tree, "/bin/sensor", "/opt/bin/sensor", long), report.SVG)
+	for _, want := range []string{">/bin/sensor</text>", ">/opt/bin/sensor</text>", "WWW…WWW"} {
+		require.Contains(t, svg, want)
+	}
+	html := written(t, reported(t, tree, "/bin/sensor", "/opt/bin/sensor"), report.HTML)
+	require.Contains(t, html, `{"name":"/opt/bin/sensor","path":"/opt/bin/sensor"`)
+	require.Contains(t, written(t, reported(t, sensor(), "/bin/sensor"), report.SVG), ">sensor</text>")
+
+	before, after, _ := strings.Cut(svg, "<style>")
+	_, after, _ = strings.Cut(after, "</style>")
+	b := open(t, written(t, reported(t, sensor(), "/bin/sensor"), report.HTML), desktop) // it has the same style
+	require.Empty(t, eval[[]string](b, `(() => {
+		document.body.innerHTML = `+fmt.Sprintf("%q", before+after)+`;
+		const right = document.querySelector("svg").viewBox.baseVal.width;
+		return [...document.querySelectorAll("svg text")].filter((e) => e.getBBox().x + e.getBBox().width > right).map((e) => e.textContent);
+	})()`), "what is cut off")
 }
 
 // A closure without programs is an empty picture.

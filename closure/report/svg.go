@@ -66,7 +66,7 @@ func num(v float64) number {
 
 // graph draws one graph with its title.
 func (s *svg) graph(g *graph) {
-	s.f(`<text class="name" x="%s" y="36">%s</text>`+"\n", num(margin), short(g.title(), 60))
+	s.f(`<text class="name" x="%s" y="36">%s</text>`+"\n", num(margin), g.shownTitle())
 	s.f(`<text class="muted" x="%s" y="56">%s</text>`+"\n", num(margin), g.summary())
 	s.body(g)
 }

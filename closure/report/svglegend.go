@@ -7,8 +7,13 @@ func (s *svg) legend(g *graph) {
 	x := margin + 8.0
 	y += 22
 	for _, item := range g.legendItems() {
-		s.f(`<g class="%s"><circle cx="%s" cy="%s" r="%s"/></g><text x="%s" y="%s">%s</text>`,
-			item.class, num(x), num(y-4), num(item.radius), num(x+14), num(y), item.text)
+		if item.radius > 0 {
+			s.f(`<g class="%s"><circle cx="%s" cy="%s" r="%s"/></g>`, item.class, num(x), num(y-4), num(item.radius))
+		} else {
+			s.f(`<g class="%s"><path class="way" d="M%s %sh8"/><path class="head" d="M%s %sl-7 -4v8z"/></g>`,
+				item.class, num(x-8), num(y-4), num(x+6), num(y-4))
+		}
+		s.f(`<text x="%s" y="%s">%s</text>`, num(x+14), num(y), item.text)
 		x += 14 + width(item.text)*11 + 24
 	}
 	s.f("</g>\n")
@@ -25,7 +30,7 @@ func (g *graph) leftOut() string {
 // legendItem is one sign and what it means.
 type legendItem struct {
 	class  string
-	radius float64
+	radius float64 // of a circle; 0 is an arrow
 	text   string
 }
 
@@ -51,6 +56,9 @@ func (g *graph) legendItems() []legendItem {
 		if has[i.key] {
 			items = append(items, i.legendItem)
 		}
+	}
+	if len(g.astray) > 0 {
+		items = append(items, legendItem{"edge " + severityName(g.astray[0].severity), 0, "references astray: to a copy that they were not linked with"})
 	}
 	return items
 }

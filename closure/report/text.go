@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"path"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -96,6 +97,9 @@ func (g *graph) summary() string {
 		}
 	}
 	parts := []string{count(objects, "object", "objects"), bytesText(size)}
+	if starts := path.Base(g.m.Program().Path); starts != path.Base(g.m.Asked) {
+		parts = append([]string{"starts " + short(visible(starts), 40)}, parts...)
+	}
 	for severity, n := range counts {
 		if n > 0 {
 			parts = append(parts, count(n, closure.Severity(severity).String(), closure.Severity(severity).String()+"s"))

@@ -122,8 +122,19 @@ function zoom(to, x, y) {
   box.scrollTo(left, top);
 }
 
+let started = -1; // the program whose graph has been shown
+
+// showGraph shows the graph that was hidden, and in it what was selected meanwhile.
+function showGraph() {
+  if (started !== program) startGraph();
+  const selected = graphNow().querySelector(".node.selected");
+  if (selected) bringIntoView([Number(selected.dataset.node)]);
+}
+
 // startGraph shows the whole width where that can be read, and what is wrong, or else the program.
 function startGraph() {
+  started = $("graphs").hidden ? -1 : program; // what is hidden has no width
+  if (started < 0) return;
   scale = 1;
   zoom(Math.max(0.9, Math.min(1, $("graphs").clientWidth / size().width)));
   const wrong = here().findings.filter((f) => f.severity !== "note").flatMap((f) => f.copies.map((c) => c.node)).filter((n) => n >= 0);

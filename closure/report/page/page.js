@@ -65,6 +65,9 @@ function showFindings() {
       h("b", null, f.name), h("span", { class: "what" }, f.what));
   show(
     h("h2", null, "Findings"),
+    h("p", { class: "clear" }, "This is what the loader, ld.so, puts into the process when " + here().name + " starts. ",
+      all.length ? "Choose a finding to read what happens and what to do, or an object to see who needs it." : "Choose an object to see who needs it."),
+    faults.length ? h("p", { class: "clear" }, "An error keeps a program from starting, or gives it a copy that it was not linked with. A warning is likely a mistake.") : null,
     faults.length ? faults.map(card) : h("p", { class: "clear" }, "No errors and no warnings."),
     notes.length ? h("details", faults.length ? null : { open: "" },
       h("summary", null, counted(notes.length, "note", "notes") + ": worth knowing"), notes.map(card)) : null,
@@ -130,10 +133,10 @@ function selectNode(i) {
     h("h2", null, n.name),
     h("dl", { class: "facts" },
       fact("Size", n.kind === "missing" ? "" : bytes(n.size)),
-      fact("Retained", n.retained ? bytes(n.retained) : ""),
+      fact("Retained: with what it alone brings", n.retained ? bytes(n.retained) : ""),
       fact("Package", n.store), fact("Soname", n.soname), fact("Found by", n.why),
       fact("Path", n.path, true), fact("File", n.file === n.path ? "" : n.file, true)),
-    chain.length > 1 ? [h("h3", null, n.parent >= 0 && n.kind === "ghost" ? "Wanted by" : "Brought by"), chainList(chain)] : null,
+    chain.length > 1 ? [h("h3", null, n.kind === "ghost" || n.kind === "missing" ? "Wanted by" : "Brought by"), chainList(chain)] : null,
     n.findings.length ? [h("h3", null, "Findings"), n.findings.map((f) =>
       h("button", { class: "card", onclick: () => selectFinding(f) },
         h("span", { class: "chip " + here().findings[f].severity }, here().findings[f].severity), h("b", null, here().findings[f].name),
@@ -153,22 +156,28 @@ function selectNode(i) {
   reveal();
 }
 
+// labels tell what a copy's label means.
+const labels = { kept: "kept: all get this one", wanted: "wanted, not loaded" };
+
 function selectFinding(i) {
   remember();
   const f = here().findings[i];
+  const kind = data.kinds.find((k) => k.kind === f.kind) || { what: "", help: "" };
+  const advice = f.advice || kind.help;
   show(
     back(),
     h("span", { class: "chip " + f.severity }, f.severity), h("span", { class: "chip" }, f.kind),
     h("h2", null, f.name),
     h("p", { class: "lead" }, f.what),
+    kind.what ? [h("h3", null, "What it means: " + kind.title), h("p", null, kind.what)] : null,
     f.copies.map((c) => h("div", { class: "card" },
-      h("span", { class: "chip " + (c.kept ? f.severity : "") }, c.label), c.node >= 0 ? link(c.node) : null,
+      h("span", { class: "chip " + (c.kept ? f.severity : "") }, labels[c.label] || c.label), c.node >= 0 ? link(c.node) : null,
       h("p", { class: "path" }, c.path),
       c.chains.map(chainList),
       c.tried.map((t) => h("p", { class: "path" }, "tried " + t)))),
     f.users.length ? [h("h3", null, "Whose references"), h("ul", { class: "rows" }, f.users.map((u) =>
       h("li", null, link(u.node, u.name), h("span", null, counted(u.references, "reference", "references"), h("br"), u.names))))] : null,
-    f.advice ? h("p", { class: "hint" }, f.advice) : null,
+    advice ? [h("h3", null, "What to do"), h("p", { class: "hint" }, advice)] : null,
   );
   const chains = f.copies.flatMap((c) => c.chains);
   const near = [...f.copies.map((c) => c.node), ...f.users.map((u) => u.node), ...chains.flat()].filter((n) => n >= 0);
@@ -199,6 +208,7 @@ function selectTab(name) {
     $($("tab-" + tab).getAttribute("aria-controls")).hidden = !on;
   }
   $("zoom").hidden = name !== "graph";
+  if (name === "graph") showGraph();
   drawSizes();
 }
 
