@@ -1,64 +1,108 @@
 package report
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"strings"
 )
 
+// What GitHub and GitLab draw of one chart: more than so many edges or characters is an error in place of the picture
+// (mermaid.js.org/config/schema-docs/config.html, maxEdges and maxTextSize; a page may not raise them).
+const (
+	mermaidEdges = 500
+	mermaidText  = 50000
+)
+
 // WriteMermaid writes a flow chart of all programs, one subgraph each, as GitHub and GitLab draw it in a block
-// marked mermaid. It has the needs that brought objects, and what findings are about: more would be past what they draw.
+// marked mermaid. It has the needs that brought objects, and what findings are about. Of what would be past what
+// they draw, it has what is wrong and what stands next to the program; the others are counted where they hang. A chart of several hundred programs is past it all the same.
 func (r *Report) WriteMermaid(w io.Writer) error {
-	return writing(w, func(out *bufio.Writer) {
-		fmt.Fprint(out, "flowchart LR\n")
-		m := &mermaid{Writer: out}
-		for i, g := range r.graphs {
-			m.program = i
-			m.graph(g)
-		}
-		fmt.Fprint(out, "  classDef program fill:#eef3fd,stroke:#2456c7,color:#1d2433\n"+
-			"  classDef error fill:#fff1f0,stroke:#d92d20,color:#1d2433\n"+
-			"  classDef warning fill:#fff6ea,stroke:#c4660a,color:#1d2433\n"+
-			"  classDef absent fill:#ffffff,stroke:#d92d20,color:#1d2433,stroke-dasharray:4 3\n")
-		for i := range r.graphs {
-			fmt.Fprintf(out, "  style p%d fill:none,stroke:#c5cdda\n", i)
-		}
-		for _, l := range m.red {
-			fmt.Fprintf(out, "  linkStyle %d stroke:#d92d20,stroke-width:2px,color:#b42318\n", l)
-		}
-	})
+	most := 0
+	for _, g := range r.graphs {
+		most = max(most, len(g.nodes))
+	}
+	text, edges := r.mermaid(most)
+	for most = min(most, mermaidEdges); most > 1 && (edges > mermaidEdges || len(text) > mermaidText); most = most * 3 / 4 {
+		text, edges = r.mermaid(most)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// mermaid is the chart with the nodes of each program that matter most, so many, and how many edges it has.
+func (r *Report) mermaid(most int) (text string, edges int) {
+	var b strings.Builder
+	m := &mermaid{Builder: &b}
+	b.WriteString("flowchart LR\n")
+	for i, g := range r.graphs {
+		m.program = i
+		m.graph(g, g.foremost(most))
+	}
+	b.WriteString("  classDef program fill:#eef3fd,stroke:#2456c7,color:#1d2433\n" +
+		"  classDef error fill:#fff1f0,stroke:#d92d20,color:#1d2433\n" +
+		"  classDef warning fill:#fff6ea,stroke:#c4660a,color:#1d2433\n" +
+		"  classDef absent fill:#ffffff,stroke:#d92d20,color:#1d2433,stroke-dasharray:4 3\n")
+	for i := range r.graphs {
+		fmt.Fprintf(&b, "  style p%d fill:none,stroke:#c5cdda\n", i)
+	}
+	for _, l := range m.red {
+		fmt.Fprintf(&b, "  linkStyle %d stroke:#d92d20,stroke-width:2px,color:#b42318\n", l)
+	}
+	return b.String(), m.edges
 }
 
 // mermaid writes one graph of several. Edges have no names: styles count them.
 type mermaid struct {
-	*bufio.Writer
+	*strings.Builder
 	program int
 	edges   int
 	red     []int
 }
 
-func (m *mermaid) graph(g *graph) {
+// graph writes those nodes of a graph that are drawn.
+func (m *mermaid) graph(g *graph, drawn map[*node]bool) {
 	fmt.Fprintf(m, "  subgraph p%d [%s]\n    direction LR\n", m.program, quoteMermaid(g.title+": "+g.summary()))
 	for _, n := range g.nodes {
-		fmt.Fprintf(m, "    %s[%s]%s\n", m.id(n), quoteMermaid(n.lines()...), mermaidClass(n))
+		if drawn[n] {
+			fmt.Fprintf(m, "    %s[%s]%s\n", m.id(n), quoteMermaid(n.lines()...), mermaidClass(n))
+		}
 	}
+	for _, n := range g.nodes {
+		if left := g.undrawn(n, drawn); drawn[n] && left > 0 {
+			fmt.Fprintf(m, "    %sx(%s)\n", m.id(n), quoteMermaid(count(left, "more object", "more objects")))
+		}
+	}
+	m.tree(g, drawn)
+	for _, l := range g.wanted {
+		if drawn[l.from] && drawn[l.to] {
+			m.edge(l.from, l.to, "-.->|wants|", true)
+		}
+	}
+	for _, l := range g.astray {
+		if drawn[l.from] && drawn[l.to] {
+			m.edge(l.from, l.to, "==>|"+quoteMermaid(count(l.count, "reference", "references"))+"|", true)
+		}
+	}
+	fmt.Fprint(m, "  end\n")
+}
+
+// tree writes the edges from each node to what it brought.
+func (m *mermaid) tree(g *graph, drawn map[*node]bool) {
 	for _, n := range g.nodes[1:] {
-		switch n.kind {
-		case isGhost: // among those who want it
-		case isOpened, isMissing:
+		switch {
+		case !drawn[n], n.kind == isGhost: // which is among those who want it
+		case n.kind == isOpened, n.kind == isMissing:
 			m.edge(n.parent, n, "-.->", false)
 		default:
 			m.edge(n.parent, n, "-->", false)
 		}
 	}
-	for _, l := range g.wanted {
-		m.edge(l.from, l.to, "-.->|wants|", true)
+	for _, n := range g.nodes {
+		if drawn[n] && g.undrawn(n, drawn) > 0 {
+			m.edges++
+			fmt.Fprintf(m, "    %s --> %[1]sx\n", m.id(n))
+		}
 	}
-	for _, l := range g.astray {
-		m.edge(l.from, l.to, "==>|"+quoteMermaid(count(l.count, "reference", "references"))+"|", true)
-	}
-	fmt.Fprint(m, "  end\n")
 }
 
 func (m *mermaid) id(n *node) string { return fmt.Sprintf("p%dn%d", m.program, n.index) }

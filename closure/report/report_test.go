@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -86,6 +88,46 @@ func TestMissingAndOpened(t *testing.T) {
 	require.Contains(t, svg, `class="node missing`)
 	require.Contains(t, svg, ">libnowhere.so<")
 	require.Contains(t, svg, "not found")
+}
+
+// GitHub draws no chart of more than 500 edges or 50000 characters (mermaid's maxEdges and maxTextSize): of a larger graph
+// what is wrong is drawn, and the rest is counted.
+func TestMermaidIsDrawn(t *testing.T) {
+	arrow := regexp.MustCompile(`(?m)^    p0n\d+ (-->|==>|-\.->)`)
+	more := regexp.MustCompile(`"(\d+) more objects?"`)
+	for _, n := range []int{1, 400, 1000, 3000} {
+		r := reported(t, large(n), "/bin/sensor")
+		text := written(t, r, report.Mermaid)
+		require.LessOrEqual(t, len(arrow.FindAllString(text, -1)), 500)
+		require.LessOrEqual(t, len(text), 50000)
+		require.Regexp(t, `(?m)^    p0n2 ==>\|"1 reference"\| p0n\d+$`, text)
+		require.Regexp(t, `(?m)^    p0n2 -\.->\|wants\| p0n\d+$`, text)
+		sum := len(regexp.MustCompile(`(?m)^    p0n\d+\[`).FindAllString(text, -1))
+		for _, m := range more.FindAllStringSubmatch(text, -1) {
+			k, err := strconv.Atoi(m[1])
+			require.NoError(t, err)
+			sum += k
+		}
+		require.Equal(t, n+6, sum, "every object is drawn or counted")
+		if n <= 400 {
+			require.NotContains(t, text, "more object")
+		}
+	}
+}
+
+// Whose references go astray is drawn, however far from the program it stands.
+func TestMermaidHasUsers(t *testing.T) {
+	c, err := closure.Walk(large(1000).FS(), []string{"/bin/sensor"}, closure.Options{})
+	require.NoError(t, err)
+	m := c.LinkMaps[0]
+	far := m.Loaded[len(m.Loaded)-1]
+	text := written(t, report.New(c, []closure.Finding{{
+		Kind: closure.KindInterposed, Severity: closure.Error, Program: m.Program().Path,
+		Copies: []closure.Copy{{Object: m.Loaded[1].Object, Path: m.Loaded[1].Path, Kept: true}, {Object: m.Loaded[2].Object, Path: m.Loaded[2].Path}},
+		Users:  []closure.User{{From: far, References: 3, Names: "x"}},
+	}}), report.Mermaid)
+	require.Contains(t, text, "more objects")
+	require.Regexp(t, `(?m)^    p0n\d+ ==>\|"3 references"\| p0n1$`, text)
 }
 
 // Two programs are two graphs in one picture, each with its own numbers.
