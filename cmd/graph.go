@@ -33,7 +33,8 @@ The ending of FILE chooses the format, or else --format:
 
   .svg       a picture, light or dark as its reader is
   .dot .gv   text for Graphviz, with all needs
-  .mmd       text that GitHub and GitLab draw in Markdown
+  .mmd       text that GitHub and GitLab draw in Markdown, of no more than 500 edges: in a larger
+             graph what is wrong is drawn, and the rest is counted
   .html      one page for a browser: the picture, what each object weighs, search, and every object
              and finding explained; it needs no network and no other file
 
