@@ -73,7 +73,7 @@ func TestManPages(t *testing.T) {
 		require.Empty(t, tool(t, nil, "groff", "-ww", "-man", "-z", file), name)
 		wide := []string{"MANWIDTH=5000", "LC_ALL=C.UTF-8", "MAN_KEEP_FORMATTING=", "GROFF_NO_SGR=1"}
 		text := tool(t, wide, "man", "--warnings", "-l", file)
-		require.NotContains(t, text, "warning:", name)
+		require.NotRegexp(t, `(?m)^[a-z]*roff:.*warning:`, text, name) // the text may have the word
 		require.Contains(t, text, "2023-11-14", name)
 		for _, section := range []string{"NAME\n       " + strings.TrimSuffix(strings.TrimSuffix(name, ".1"), ".7") + " - ", "\nSEE ALSO\n"} {
 			require.Contains(t, text, section, name)
