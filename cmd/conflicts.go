@@ -83,11 +83,7 @@ func (a *app) conflicts(args []string, flags conflictsFlags) error {
 	if err != nil {
 		return err
 	}
-	on, err := flags.target.machine(c)
-	if err != nil {
-		return err
-	}
-	findings, err := closure.Check(c, on)
+	findings, err := check(c, &flags.target)
 	if err != nil {
 		return err
 	}
@@ -110,6 +106,15 @@ func (a *app) conflicts(args []string, flags conflictsFlags) error {
 		err = errFindings
 	}
 	return err
+}
+
+// check finds what is wrong with a closure, on the target if one is named.
+func check(c *closure.Closure, target *targetFlags) ([]closure.Finding, error) {
+	on, err := target.machine(c)
+	if err != nil {
+		return nil, err
+	}
+	return closure.Check(c, on)
 }
 
 // printConflicts prints findings, and notes where they are wanted.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/nixbundle/nixbundle/closure"
 	"github.com/nixbundle/nixbundle/closure/report"
 )
 
@@ -66,11 +65,15 @@ func (a *app) graph(args []string, flags *graphFlags) error {
 	if err != nil {
 		return err
 	}
-	findings, err := a.findings(c, &flags.target, flags.accept)
+	findings, err := check(c, &flags.target)
 	if err != nil {
 		return err
 	}
-	drawn := report.New(c, findings)
+	open, _, _, err := a.sift(c, findings, flags.accept)
+	if err != nil {
+		return err
+	}
+	drawn := report.New(c, open)
 	var whole bytes.Buffer
 	if err := drawn.Write(&whole, format); err != nil {
 		return err
@@ -93,18 +96,4 @@ func (f *graphFlags) chosen() (report.Format, error) {
 		return report.SVG, nil
 	}
 	return report.FormatOf(f.output)
-}
-
-// findings are what conflicts tells: what is wrong, on the target if one is named, less what is accepted.
-func (a *app) findings(c *closure.Closure, target *targetFlags, accept string) ([]closure.Finding, error) {
-	on, err := target.machine(c)
-	if err != nil {
-		return nil, err
-	}
-	findings, err := closure.Check(c, on)
-	if err != nil {
-		return nil, err
-	}
-	open, _, _, err := a.sift(c, findings, accept)
-	return open, err
 }

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"encoding/json"
-	"path"
 
 	"github.com/nixbundle/nixbundle/closure"
 )
@@ -138,5 +137,5 @@ func storePath(storeDir, file string) string {
 	if !ok {
 		return ""
 	}
-	return path.Join(sp.Dir, sp.Digest+"-"+sp.Name)
+	return sp.String()
 }

@@ -103,26 +103,26 @@ func (r *Report) page() page {
 	if len(r.graphs) == 0 {
 		return page{Programs: []pageProgram{}, Parts: []pagePart{}, Kinds: []pageKind{}}
 	}
-	retained := map[*closure.Object]int64{}
+	weights := map[*closure.Object]*closure.Part{}
 	for _, p := range r.closure.ByObject() {
 		for _, o := range p.Objects {
-			retained[o] = p.Retained
+			weights[o] = p
 		}
 	}
-	p := page{Programs: []pageProgram{}, Parts: r.parts(), Kinds: r.kinds()}
+	p := page{Programs: []pageProgram{}, Parts: r.parts(weights), Kinds: r.kinds()}
 	for _, g := range r.graphs {
-		p.Programs = append(p.Programs, g.page(retained))
+		p.Programs = append(p.Programs, g.page(weights))
 	}
 	return p
 }
 
-func (g *graph) page(retained map[*closure.Object]int64) pageProgram {
+func (g *graph) page(weights map[*closure.Object]*closure.Part) pageProgram {
 	p := pageProgram{
 		Name: g.title, Path: visible(g.m.Asked), Summary: g.summary(),
 		Nodes: []pageNode{}, Needs: []pageNeed{}, Findings: []pageFinding{},
 	}
 	for _, n := range g.nodes {
-		p.Nodes = append(p.Nodes, n.page(retained))
+		p.Nodes = append(p.Nodes, n.page(weights))
 	}
 	for _, l := range g.needs {
 		p.Needs = append(p.Needs, pageNeed{l.from.index, l.to.index, visible(l.need.Name), l.need.Rule.String()})
@@ -133,13 +133,16 @@ func (g *graph) page(retained map[*closure.Object]int64) pageProgram {
 	return p
 }
 
-func (n *node) page(retained map[*closure.Object]int64) pageNode {
+func (n *node) page(weights map[*closure.Object]*closure.Part) pageNode {
 	p := pageNode{
 		Name: n.name, Kind: n.kind, Role: n.role(), Path: n.path, Store: n.store, Severity: severityName(n.severity),
 		Findings: append([]int{}, n.findings...), Parent: indexOf(n.parent), X: rounded10(n.x), Y: rounded10(n.y), Right: rounded10(n.right),
 	}
 	if o := n.object; o != nil {
-		p.File, p.Soname, p.Size, p.Retained = visible(o.Path), visible(o.Info.Soname), o.Size, retained[o]
+		p.File, p.Soname, p.Size = visible(o.Path), visible(o.Info.Soname), o.Size
+		if part := weights[o]; part != nil { // a copy that is not loaded has none
+			p.Retained = part.Retained
+		}
 		p.RunPath, p.RPath = visible(o.Info.RunPath), visible(o.Info.RPath)
 	}
 	if n.loaded != nil && n.loaded.By != nil {
@@ -210,19 +213,13 @@ func (r *Report) kinds() []pageKind {
 }
 
 // parts are the store paths with their objects.
-func (r *Report) parts() []pagePart {
-	sizes := map[*closure.Object]*closure.Part{}
-	for _, p := range r.closure.ByObject() {
-		for _, o := range p.Objects {
-			sizes[o] = p
-		}
-	}
+func (r *Report) parts(weights map[*closure.Object]*closure.Part) []pagePart {
 	parts := []pagePart{}
 	for _, p := range r.closure.ByStorePath() {
 		part := pagePart{Name: visible(r.partName(p.Path)), Size: p.Size, Objects: []pageObject{}}
 		var objects []*closure.Part
 		for _, o := range p.Objects {
-			objects = append(objects, sizes[o])
+			objects = append(objects, weights[o])
 		}
 		closure.SortParts(objects, func(p *closure.Part) int64 { return p.Size })
 		for _, o := range objects {

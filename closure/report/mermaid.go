@@ -68,7 +68,10 @@ func (m *mermaid) graph(g *graph, drawn map[*node]bool) {
 		}
 	}
 	for _, n := range g.nodes {
-		if left := g.undrawn(n, drawn); drawn[n] && left > 0 {
+		if !drawn[n] {
+			continue
+		}
+		if left := g.undrawn(n, drawn); left > 0 {
 			fmt.Fprintf(m, "    %sx(%s)\n", m.id(n), quoteMermaid(count(left, "more object", "more objects")))
 		}
 	}
