@@ -172,7 +172,7 @@ func (p *bindingsPrinter) printLine(b *closure.Binding) {
 		if i > 0 {
 			_, _ = io.WriteString(p.Stdout, "\t")
 		}
-		_, _ = io.WriteString(p.Stdout, printable(text))
+		_, _ = io.WriteString(p.Stdout, closure.Visible(text))
 	}
 	_, _ = io.WriteString(p.Stdout, "\n")
 }

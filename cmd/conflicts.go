@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -193,18 +191,9 @@ func printCopy(w io.Writer, f *closure.Finding, c closure.Copy) {
 	inks := map[string]ink{"missing": inkBad, "kept": inkBad, "wanted": inkGood}
 	fprintf(w, "  %s %s\n", inks[state].of(fmt.Sprintf("%-7s", state)), c.Path)
 	for _, chain := range c.Chains {
-		fprintf(w, "          by %s\n", chainText(f.Program, chain))
+		fprintf(w, "          by %s\n", closure.ChainText(f.Program, chain))
 	}
 	for _, t := range c.Tried {
 		fprintf(w, "          tried %s: %s\n", t.Path, t.Why)
 	}
-}
-
-// chainText is "sensor -> libtensorflowlite.so.2 -> libprotobuf.so.32".
-func chainText(program string, chain []*closure.Need) string {
-	parts := []string{path.Base(program)}
-	for _, n := range chain {
-		parts = append(parts, n.Name)
-	}
-	return strings.Join(parts, " -> ")
 }

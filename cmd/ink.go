@@ -51,7 +51,7 @@ func (p painted) String() string { return p.text }
 
 // on is the word as it is printed on a stream. What it says cannot speak to the terminal.
 func (p painted) on(w io.Writer) string {
-	text := printable(p.text)
+	text := closure.Visible(p.text)
 	if text == "" || len(p.ink) == 0 || !paints(w) {
 		return text
 	}

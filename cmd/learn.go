@@ -123,5 +123,5 @@ func lackOption(k closure.Lack) (option string, ok bool) {
 	default:
 		option = "--open=" + name
 	}
-	return option, printable(option) == option
+	return option, closure.Visible(option) == option
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
+
+	"github.com/nixbundle/nixbundle/closure"
 )
 
 // progressAfter is how long work lasts before somebody wants to know how far it is.
@@ -44,7 +46,7 @@ func (a *app) startProgress(ctx context.Context, doing, name string, quiet bool)
 	if quiet || terminal == nil || a.isDumb() {
 		return nil
 	}
-	p := &progress{terminal: terminal, title: doing + " " + printable(filepath.Base(name)), start: time.Now()}
+	p := &progress{terminal: terminal, title: doing + " " + closure.Visible(filepath.Base(name)), start: time.Now()}
 	// A pipe that nobody reads any more is then an error, with which the line goes; else it would end the
 	// process under it (os/signal, "SIGPIPE").
 	p.broken = make(chan os.Signal, 1)

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
@@ -21,7 +19,7 @@ import (
 func (a *app) say(err error) {
 	lines := strings.Split(err.Error(), "\n")
 	for i := range lines {
-		lines[i] = printable(lines[i])
+		lines[i] = closure.Visible(lines[i])
 	}
 	fprintf(a.Stderr, "%s ", inkError.of("nixbundle:"))
 	fmt.Fprintln(a.Stderr, strings.Join(lines, "\n"))
@@ -45,36 +43,10 @@ func fprintf(w io.Writer, format string, args ...any) {
 		case painted:
 			args[i] = arg.on(w)
 		default:
-			args[i] = printable(fmt.Sprint(arg))
+			args[i] = closure.Visible(fmt.Sprint(arg))
 		}
 	}
 	fmt.Fprintf(w, format, args...)
-}
-
-// printable is s with what cannot be seen written as in a Go string: "\x1b", "\n".
-func printable(s string) string {
-	if isPlain(s) || !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range strings.Split(s, "") {
-		if q := strconv.Quote(r); r == `"` || r == `\` {
-			b.WriteString(r)
-		} else {
-			b.WriteString(q[1 : len(q)-1])
-		}
-	}
-	return b.String()
-}
-
-// isPlain reports whether a text is nothing but visible ASCII, as nearly every one is.
-func isPlain(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }
 
 // hint is what to do about an error, "" where nothing is known.

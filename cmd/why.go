@@ -105,7 +105,7 @@ func printReason(w io.Writer, m *closure.LinkMap, r closure.Reason) {
 		fprintf(w, "  for %s\n", user.Path)
 	}
 	for _, chain := range r.Chains {
-		fprintf(w, "  %s %s\n", chainText(m.Asked, chain), ruleText(chain[len(chain)-1]))
+		fprintf(w, "  %s %s\n", closure.ChainText(m.Asked, chain), ruleText(chain[len(chain)-1]))
 	}
 	switch {
 	case len(r.Chains) == 0 && r.Loaded == m.Program():

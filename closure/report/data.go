@@ -118,14 +118,14 @@ func (r *Report) page() page {
 
 func (g *graph) page(weights map[*closure.Object]*closure.Part) pageProgram {
 	p := pageProgram{
-		Name: g.title, Path: visible(g.m.Asked), Summary: g.summary(),
+		Name: g.title, Path: closure.Visible(g.m.Asked), Summary: g.summary(),
 		Nodes: []pageNode{}, Needs: []pageNeed{}, Findings: []pageFinding{},
 	}
 	for _, n := range g.nodes {
 		p.Nodes = append(p.Nodes, n.page(weights))
 	}
 	for _, l := range g.needs {
-		p.Needs = append(p.Needs, pageNeed{l.from.index, l.to.index, visible(l.need.Name), l.need.Rule.String()})
+		p.Needs = append(p.Needs, pageNeed{l.from.index, l.to.index, closure.Visible(l.need.Name), l.need.Rule.String()})
 	}
 	for i := range g.found {
 		p.Findings = append(p.Findings, g.found[i].page(g))
@@ -139,14 +139,14 @@ func (n *node) page(weights map[*closure.Object]*closure.Part) pageNode {
 		Findings: append([]int{}, n.findings...), Parent: indexOf(n.parent), X: rounded10(n.x), Y: rounded10(n.y), Right: rounded10(n.right),
 	}
 	if o := n.object; o != nil {
-		p.File, p.Soname, p.Size = visible(o.Path), visible(o.Info.Soname), o.Size
+		p.File, p.Soname, p.Size = closure.Visible(o.Path), closure.Visible(o.Info.Soname), o.Size
 		if part := weights[o]; part != nil { // a copy that is not loaded has none
 			p.Retained = part.Retained
 		}
-		p.RunPath, p.RPath = visible(o.Info.RunPath), visible(o.Info.RPath)
+		p.RunPath, p.RPath = closure.Visible(o.Info.RunPath), closure.Visible(o.Info.RPath)
 	}
 	if n.loaded != nil && n.loaded.By != nil {
-		p.Why = visible(n.loaded.By.Rule.String())
+		p.Why = closure.Visible(n.loaded.By.Rule.String())
 	}
 	return p
 }
@@ -162,21 +162,21 @@ func rounded10(v float64) float64 { return float64(int(v*10+0.5)) / 10 }
 
 func (f *found) page(g *graph) pageFinding {
 	p := pageFinding{
-		Kind: f.Kind, Severity: f.Severity.String(), Name: visible(f.Name), What: visible(f.What), Advice: visible(f.Advice),
+		Kind: f.Kind, Severity: f.Severity.String(), Name: closure.Visible(f.Name), What: closure.Visible(f.What), Advice: closure.Visible(f.Advice),
 		Copies: []pageCopy{}, Users: []pageUser{},
 	}
 	for i := range f.Copies {
 		p.Copies = append(p.Copies, f.copyPage(g, i))
 	}
 	for i, u := range f.Users {
-		p.Users = append(p.Users, pageUser{indexOf(f.users[i]), visible(path.Base(u.From.Path)), u.References, visible(u.Names)})
+		p.Users = append(p.Users, pageUser{indexOf(f.users[i]), closure.Visible(path.Base(u.From.Path)), u.References, closure.Visible(u.Names)})
 	}
 	return p
 }
 
 func (f *found) copyPage(g *graph, i int) pageCopy {
 	c := &f.Copies[i]
-	p := pageCopy{Node: indexOf(f.copies[i]), Path: visible(c.Path), Label: f.State(c), Kept: c.Kept, Chains: [][]int{}, Tried: []string{}}
+	p := pageCopy{Node: indexOf(f.copies[i]), Path: closure.Visible(c.Path), Label: f.State(c), Kept: c.Kept, Chains: [][]int{}, Tried: []string{}}
 	for _, chain := range c.Chains {
 		nodes := []int{}
 		for _, n := range chain {
@@ -190,7 +190,7 @@ func (f *found) copyPage(g *graph, i int) pageCopy {
 		p.Chains = append(p.Chains, nodes)
 	}
 	for _, t := range c.Tried {
-		p.Tried = append(p.Tried, visible(t.Path+": "+t.Why))
+		p.Tried = append(p.Tried, closure.Visible(t.Path+": "+t.Why))
 	}
 	return p
 }
@@ -216,7 +216,7 @@ func (r *Report) kinds() []pageKind {
 func (r *Report) parts(weights map[*closure.Object]*closure.Part) []pagePart {
 	parts := []pagePart{}
 	for _, p := range r.closure.ByStorePath() {
-		part := pagePart{Name: visible(r.partName(p.Path)), Size: p.Size, Objects: []pageObject{}}
+		part := pagePart{Name: closure.Visible(r.partName(p.Path)), Size: p.Size, Objects: []pageObject{}}
 		var objects []*closure.Part
 		for _, o := range p.Objects {
 			objects = append(objects, weights[o])
@@ -238,7 +238,7 @@ func (r *Report) partName(p string) string {
 }
 
 func (r *Report) object(p *closure.Part) pageObject {
-	o := pageObject{Name: visible(path.Base(p.Path)), File: visible(p.Path), Size: p.Size, Nodes: []int{}}
+	o := pageObject{Name: closure.Visible(path.Base(p.Path)), File: closure.Visible(p.Path), Size: p.Size, Nodes: []int{}}
 	for _, g := range r.graphs {
 		n := g.byFile[p.Objects[0]]
 		o.Nodes = append(o.Nodes, indexOf(n))

@@ -117,7 +117,7 @@ func (g *graph) load(l *closure.Loaded, k kind) {
 	if g.at[l] != nil || g.byFile[l.Object] != nil {
 		return
 	}
-	n := &node{kind: k, object: l.Object, loaded: l, name: visible(nameOf(l)), path: visible(l.Path), store: g.store(l.Path, l.Object)}
+	n := &node{kind: k, object: l.Object, loaded: l, name: closure.Visible(nameOf(l)), path: closure.Visible(l.Path), store: g.store(l.Path, l.Object)}
 	g.at[l], g.byFile[l.Object] = n, n
 	var parent *node
 	if l.By != nil {
@@ -190,7 +190,7 @@ func (g *graph) lacking(name string, by *node) *node {
 	if n := g.absent[name]; n != nil {
 		return n
 	}
-	n := &node{kind: isMissing, name: visible(name), path: visible(name)}
+	n := &node{kind: isMissing, name: closure.Visible(name), path: closure.Visible(name)}
 	g.absent[name] = n
 	g.add(n, by)
 	return n

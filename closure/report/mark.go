@@ -37,7 +37,7 @@ func (g *graph) mark(f *closure.Finding) {
 		if clash && from != kept {
 			from.astray += u.References
 			g.astray = append(g.astray, link{
-				from: from, to: kept, severity: f.Severity, count: u.References, names: visible(u.Names),
+				from: from, to: kept, severity: f.Severity, count: u.References, names: closure.Visible(u.Names),
 			})
 		}
 	}
@@ -71,8 +71,8 @@ func (g *graph) copyOf(f *closure.Finding, c *closure.Copy) *node {
 	n := g.absent[c.Object.Path]
 	if n == nil {
 		n = &node{
-			kind: isGhost, object: c.Object, name: visible(path.Base(c.Path)),
-			path: visible(c.Path), store: g.store(c.Path, c.Object),
+			kind: isGhost, object: c.Object, name: closure.Visible(path.Base(c.Path)),
+			path: closure.Visible(c.Path), store: g.store(c.Path, c.Object),
 		}
 		g.absent[c.Object.Path] = n
 		g.add(n, g.wanter(c, 0))

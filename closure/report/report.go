@@ -52,7 +52,7 @@ func (r *Report) nameGraphs() {
 		if count[path.Base(name)] == 1 {
 			name = path.Base(name)
 		}
-		g.title = visible(name)
+		g.title = closure.Visible(name)
 	}
 }
 

@@ -5,27 +5,9 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/nixbundle/nixbundle/closure"
 )
-
-// visible is s with what cannot be seen written as in a Go string: "\x1b", "\n". No format has a way to write
-// every control character: XML 1.0 has none at all (section 2.2, Char).
-func visible(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range strings.Split(s, "") {
-		if q := strconv.Quote(r); r == `"` || r == `\` {
-			b.WriteString(r)
-		} else {
-			b.WriteString(q[1 : len(q)-1])
-		}
-	}
-	return b.String()
-}
 
 // short is s in at most limit characters, the middle left out: what tells libraries apart is at both ends.
 func short(s string, limit int) string {
@@ -98,7 +80,7 @@ func (g *graph) summary() string {
 	}
 	parts := []string{count(objects, "object", "objects"), bytesText(size)}
 	if starts := path.Base(g.m.Program().Path); starts != path.Base(g.m.Asked) {
-		parts = append([]string{"starts " + short(visible(starts), 40)}, parts...)
+		parts = append([]string{"starts " + short(closure.Visible(starts), 40)}, parts...)
 	}
 	for severity, n := range counts {
 		if n > 0 {

@@ -93,7 +93,7 @@ func (e *encoder) logical(c *closure.Copy) []logicalLocation {
 func (e *encoder) related(id int, f *closure.Finding, c *closure.Copy) location {
 	says := f.State(c) + " " + c.Path
 	for _, chain := range c.Chains {
-		says += ", by " + chainText(f, chain)
+		says += ", by " + closure.ChainText(f.Program, chain)
 	}
 	says += tried(c.Tried)
 	m := message(says)
@@ -127,14 +127,6 @@ func tried(candidates []closure.Candidate) (says string) {
 	return says
 }
 
-func chainText(f *closure.Finding, chain []*closure.Need) string {
-	parts := []string{path.Base(f.Program)}
-	for _, n := range chain {
-		parts = append(parts, n.Name)
-	}
-	return strings.Join(parts, " -> ")
-}
-
 // codeFlow is a chain of needs, a step for each object that asks, and one for the object that answers in the end.
 func (e *encoder) codeFlow(f *closure.Finding, c *closure.Copy, chain []*closure.Need) codeFlow {
 	var steps []threadFlowLocation
@@ -144,7 +136,7 @@ func (e *encoder) codeFlow(f *closure.Finding, c *closure.Copy, chain []*closure
 	if strings.HasPrefix(c.Path, "/") {
 		steps = append(steps, e.step(c.Path, c.Path))
 	}
-	return codeFlow{Message: message(chainText(f, chain)), Threads: []threadFlow{{steps}}}
+	return codeFlow{Message: message(closure.ChainText(f.Program, chain)), Threads: []threadFlow{{steps}}}
 }
 
 func (e *encoder) step(file, says string) threadFlowLocation {
