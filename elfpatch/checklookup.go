@@ -43,28 +43,25 @@ func (c *checker) gnuHash() {
 	if !ok {
 		return
 	}
-	head, err := c.at(vaddr(at), 16)
+	t, err := c.gnuHashTable(vaddr(at))
 	if c.failed(c.dyn.off, "DT_GNU_HASH", err) {
 		return
 	}
-	buckets, first, bloom := c.get32(head), c.get32(head[4:]), c.get32(head[8:])
-	if bloom&(bloom-1) != 0 {
-		c.wrong(c.dyn.off, "the filter of DT_GNU_HASH has %d words, no power of two", bloom)
+	if t.bloom&(t.bloom-1) != 0 {
+		c.wrong(c.dyn.off, "the filter of DT_GNU_HASH has %d words, no power of two", t.bloom)
 		return
 	}
 	end, err := c.gnuHashEnd(vaddr(at))
 	if c.failed(c.dyn.off, "DT_GNU_HASH", err) {
 		return
 	}
-	b, err := c.at(vaddr(at)+16+vaddr(bloom)*vaddr(c.layout().word), 4*int64(buckets))
+	_, first, err := c.bucketRange(&t)
 	if c.failed(c.dyn.off, "DT_GNU_HASH", err) {
 		return
 	}
-	for ; len(b) > 0; b = b[4:] {
-		if i := c.get32(b); i != 0 && i < first {
-			c.wrong(c.dyn.off, "DT_GNU_HASH leads to symbol %d, and its first is %d", i, first)
-			return
-		}
+	if first != 0 && first < t.first {
+		c.wrong(c.dyn.off, "DT_GNU_HASH leads to symbol %d, and its first is %d", first, t.first)
+		return
 	}
 	if n, exact := c.dynsymCount(); exact && end > uint64(n) {
 		c.wrong(c.dyn.off, "DT_GNU_HASH has %d symbols, and the file %d", end, n)

@@ -2,6 +2,7 @@ package elfpatch
 
 import (
 	"debug/elf"
+	"fmt"
 	"slices"
 )
 
@@ -49,6 +50,9 @@ func (p *patch) planDynamic() (*strtab, error) {
 	}
 	strings.arrange(p.entries, versions, symbols)
 	strings.fillDead(old, versions, symbols)
+	if strings.text.err != nil {
+		return nil, fmt.Errorf("the string table: %w", strings.text.err)
+	}
 	if err := p.writeVersions(strings, versions); err != nil {
 		return nil, err
 	}

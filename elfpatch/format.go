@@ -87,8 +87,13 @@ type pager struct {
 
 	entries []dynEntry // room for those of the next file
 
-	span    []byte // a range that was read at once, see [pager.load]
-	spanOff offset
+	spans []span // ranges that were read at once, see [pager.load]
+}
+
+// span is a range of a file.
+type span struct {
+	off  offset
+	data []byte
 }
 
 // chunkRoom holds what [pager.chunks] reads into.
@@ -124,16 +129,18 @@ func (p *pager) read(off offset, n int64) ([]byte, error) {
 	if off < 0 || n < 0 || int64(off) > p.size || n > p.size-int64(off) {
 		return nil, io.ErrUnexpectedEOF
 	}
-	if from := int64(off - p.spanOff); from >= 0 && from <= int64(len(p.span)) && n <= int64(len(p.span))-from {
-		return p.span[from : from+n : from+n], nil
+	if b := p.loaded(off, n); b != nil {
+		return b, nil
 	}
-	if len(p.head) == 0 {
-		if err := p.readHead(); err != nil {
-			return nil, err
+	if end := int64(off) + n; end <= headSize {
+		if len(p.head) == 0 {
+			if err := p.readHead(); err != nil {
+				return nil, err
+			}
 		}
-	}
-	if end := int64(off) + n; end <= int64(len(p.head)) {
-		return p.head[off:end:end], nil
+		if end <= int64(len(p.head)) {
+			return p.head[off:end:end], nil
+		}
 	}
 	first, within := int64(off)/pageSize, int64(off)%pageSize
 	if within+n <= pageSize {
@@ -159,13 +166,26 @@ func (p *pager) load(off offset, n int64) {
 		return
 	}
 	if b := make([]byte, n); readFull(p.src, b, int64(off)) == nil {
-		p.span, p.spanOff = b, off
+		p.spans = append(p.spans, span{off, b})
 	}
+}
+
+// loaded is a range of what was read at once; nil for any other.
+func (p *pager) loaded(off offset, n int64) []byte {
+	for _, s := range p.spans {
+		if from := int64(off - s.off); from >= 0 && from <= int64(len(s.data)) && n <= int64(len(s.data))-from {
+			return s.data[from : from+n : from+n]
+		}
+	}
+	return nil
 }
 
 // chunks reads n bytes at off piece by piece, each a multiple of unit bytes long; use must not keep
 // them.
 func (p *pager) chunks(off offset, n, unit int64, use func([]byte) error) error {
+	if b := p.loaded(off, n); b != nil && n > 0 {
+		return use(b)
+	}
 	room := chunkRoom.Get().(*[chunk]byte)
 	defer chunkRoom.Put(room)
 	for n > 0 {

@@ -62,27 +62,56 @@ func (h *header) hashEntry() int64 {
 // gnuHashEnd is one more than the last symbol of the last chain, or 0 where no bucket has one: a
 // program often only refers (glibc elf/dl-lookup.c: do_lookup_x; binutils bfd/elflink.c).
 func (f *file) gnuHashEnd(addr vaddr) (uint64, error) {
-	head, err := f.at(addr, 16)
+	t, err := f.gnuHashTable(addr)
 	if err != nil {
 		return 0, damage(f.dyn.off, "DT_GNU_HASH", err)
 	}
-	nbuckets, first, bloom := f.order.Uint32(head), f.order.Uint32(head[4:]), f.order.Uint32(head[8:])
-	at := addr + 16 + vaddr(bloom)*vaddr(f.layout().word)
-	buckets, err := f.at(at, 4*int64(nbuckets))
+	last, _, err := f.bucketRange(&t)
 	if err != nil {
 		return 0, damage(f.dyn.off, "DT_GNU_HASH", err)
-	}
-	var last uint32
-	for ; len(buckets) > 0; buckets = buckets[4:] {
-		last = max(last, f.order.Uint32(buckets))
 	}
 	switch {
-	case last >= first && last != 0:
-		return f.chainEnd(at+4*vaddr(nbuckets), uint64(last), uint64(first))
-	case first > 1:
-		return uint64(first), nil // lld, mold: all symbols come before the table's first
+	case last >= t.first && last != 0:
+		return f.chainEnd(t.chains, uint64(last), uint64(t.first))
+	case t.first > 1:
+		return uint64(t.first), nil // lld, mold: all symbols come before the table's first
 	}
 	return 0, nil // binutils: an empty table says nothing
+}
+
+// gnuHashTable is the head of DT_GNU_HASH, and where its parts begin.
+type gnuHashTable struct {
+	nbuckets, first, bloom uint32
+	buckets, chains        vaddr
+}
+
+func (f *file) gnuHashTable(addr vaddr) (t gnuHashTable, err error) {
+	head, err := f.at(addr, 16)
+	if err != nil {
+		return t, err
+	}
+	t.nbuckets, t.first, t.bloom = f.get32(head), f.get32(head[4:]), f.get32(head[8:])
+	t.buckets = addr + 16 + vaddr(t.bloom)*vaddr(f.layout().word)
+	t.chains = t.buckets + 4*vaddr(t.nbuckets)
+	return t, nil
+}
+
+// bucketRange is the last symbol and the first that the buckets lead to; 0 where none leads to one.
+func (f *file) bucketRange(t *gnuHashTable) (last, first uint32, err error) {
+	off, err := f.offset(t.buckets, 4*int64(t.nbuckets))
+	if err != nil {
+		return 0, 0, err
+	}
+	err = f.chunks(off, 4*int64(t.nbuckets), 4, func(b []byte) error {
+		for ; len(b) > 0; b = b[4:] {
+			i := f.get32(b)
+			if last = max(last, i); i != 0 && (first == 0 || i < first) {
+				first = i
+			}
+		}
+		return nil
+	})
+	return last, first, err
 }
 
 // chainEnd is one more than the symbol that ends the chain of symbol i: its hash has bit 0 set.

@@ -1,7 +1,6 @@
 package elfpatch
 
 import (
-	"bytes"
 	"math/bits"
 	"slices"
 )
@@ -20,7 +19,7 @@ type liveness struct {
 
 // mark says that the string at offset o is in use.
 func (t *strtab) mark(o uint64) {
-	if o >= uint64(len(t.data)) {
+	if o >= uint64(t.text.end) {
 		return
 	}
 	if missing := int(o/64) + 1 - len(t.starts); missing > 0 {
@@ -46,11 +45,7 @@ func (l *liveness) begins(from, to int) int {
 
 // stringEnd is the offset behind the NUL of the string at offset at.
 func (t *strtab) stringEnd(at int) int {
-	n := bytes.IndexByte(t.data[at:], 0)
-	if n < 0 {
-		return len(t.data)
-	}
-	return at + n + 1
+	return min(t.text.nul(at)+1, t.text.end)
 }
 
 // reserve keeps the string at offset at, which dies, from being overwritten in this edit: patchelf

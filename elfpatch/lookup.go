@@ -53,7 +53,7 @@ func (i *Info) ReadLookup(src io.ReaderAt, size int64) (*Symbols, error) {
 		return s, nil
 	}
 	s.flags(&f.dyn)
-	f.readSpan()
+	f.readSpans()
 	marks, err := f.markReferences()
 	if err != nil {
 		return nil, err
@@ -64,29 +64,46 @@ func (i *Info) ReadLookup(src io.ReaderAt, size int64) (*Symbols, error) {
 	return s, s.listReferences(marks)
 }
 
-// readSpan reads the tables of symbols at once: link editors put them side by side. Where they are
-// not, each is read by itself.
-func (f *file) readSpan() {
+// readSpans reads the tables of symbols at once: link editors put them side by side, and patchelf moves the
+// strings away. Where they are further apart, each is read by itself.
+func (f *file) readSpans() {
+	const usual = 6 // the tables are so many times as large as the string table, and some
 	t := &f.dyn.strings
-	from, to := uint64(t.addr), uint64(t.addr)+t.size
+	if !t.present || !t.hasSize || t.size > uint64(f.size) {
+		return
+	}
+	most := usual*t.size + 16*pageSize
+	from, to := ^uint64(0), uint64(0)
 	for _, tag := range []elf.DynTag{elf.DT_HASH, dtGNUHash, elf.DT_SYMTAB, elf.DT_VERSYM, elf.DT_VERNEED, elf.DT_VERDEF} {
 		if at, ok := f.dyn.value(tag); ok {
 			from, to = min(from, at), max(to, at+pageSize)
 		}
 	}
-	const usual = 6 // times the string table, and some
-	if !t.present || !t.hasSize || to-from > usual*t.size+16*pageSize {
-		return
+	begin, end := uint64(t.addr), uint64(t.addr)+t.size
+	if lo, hi := min(from, begin), max(to, end); hi > lo && hi-lo <= most {
+		from, to = lo, hi
+	} else {
+		f.loadAddresses(begin, end)
 	}
+	if to > from && to-from <= most {
+		f.loadAddresses(from, to)
+	}
+}
+
+// loadAddresses reads a range of addresses at once, which may end up to a page too late.
+func (f *file) loadAddresses(from, to uint64) {
 	off, err := f.offset(vaddr(from), int64(to-from))
-	if err != nil { // the last table ends before its page
-		to = max(to-pageSize, uint64(t.addr)+t.size)
+	if err != nil {
+		for _, s := range f.segments {
+			if end := s.Vaddr + s.Filesz; s.Type == elf.PT_LOAD && from >= s.Vaddr && from < end && to-end < pageSize {
+				to = end
+			}
+		}
 		off, err = f.offset(vaddr(from), int64(to-from))
 	}
-	if err != nil || to <= from {
-		return
+	if err == nil {
+		f.load(off, int64(to-from))
 	}
-	f.load(off, int64(to-from))
 }
 
 // header is as much of the ELF header as finding the tables takes.

@@ -113,22 +113,20 @@ func (f *file) gnuChains(s *Symbols, addr vaddr) error {
 	if err != nil {
 		return err
 	}
-	head, err := f.at(addr, 16)
+	t, err := f.gnuHashTable(addr)
 	if err != nil {
 		return damage(f.dyn.off, "DT_GNU_HASH", err)
 	}
-	nbuckets, first, bloom := f.get32(head), f.get32(head[4:]), f.get32(head[8:])
-	if nbuckets == 0 || end <= uint64(first) {
+	if t.nbuckets == 0 || end <= uint64(t.first) {
 		return nil
 	}
 	if end > uint64(s.Len()) {
 		return f.hashError("DT_GNU_HASH has more symbols than DT_HASH", end)
 	}
-	at := addr + 16 + vaddr(bloom)*vaddr(f.layout().word) + 4*vaddr(nbuckets)
-	if s.chains, err = f.at(at, 4*int64(end-uint64(first))); err != nil {
+	if s.chains, err = f.at(t.chains, 4*int64(end-uint64(t.first))); err != nil {
 		return damage(f.dyn.off, "DT_GNU_HASH", err)
 	}
-	s.first = first
+	s.first = t.first
 	return nil
 }
 

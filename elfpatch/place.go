@@ -1,7 +1,6 @@
 package elfpatch
 
 import (
-	"bytes"
 	"debug/elf"
 	"slices"
 )
@@ -14,7 +13,6 @@ type block struct {
 	old     extent     // where it is in the input
 	align   uint64
 	data    []byte // what it will hold
-	edited  extent // the range of data that may differ from what is there; all where it is empty
 	written bool   // the loader writes it
 	placed  bool
 }
@@ -73,13 +71,13 @@ func (p *patch) placeStrings(t *strtab) {
 		return
 	}
 	b := p.stringBlock()
-	more := int64(len(t.data) - t.size)
-	b.data, b.edited = t.data, t.edited
+	t.text.changes(func(at int, data []byte) { p.img.write(b.old.from+offset(at), data) })
+	more := int64(t.text.end - t.size)
 	if more == 0 {
-		p.writeChanged(b)
 		return
 	}
-	p.setValue(elf.DT_STRSZ, uint64(len(t.data)))
+	b.data = t.text.bytes()
+	p.setValue(elf.DT_STRSZ, uint64(t.text.end))
 	if !p.inOwn(b) && p.freeBehind(b.old.to, more) {
 		p.claim(p.segmentOf(b.old.to), extent{b.old.from, b.old.to + offset(more)})
 		p.growHere(b)
@@ -155,37 +153,13 @@ func (p *patch) stringBlock() *block {
 	return &block{tag: elf.DT_STRTAB, section: p.sectionAt(vaddr(at), elf.SHT_STRTAB), old: old, align: 1}
 }
 
-// growHere writes a table that stays where it is and is longer now.
+// growHere writes what the string table has more than before, which stays where it is.
 func (p *patch) growHere(b *block) {
 	at, _ := p.dyn.value(b.tag)
 	p.img.write(b.old.to, b.data[b.old.size():])
-	p.writeChanged(b)
 	p.point(b, b.old.from, vaddr(at))
 	b.placed = true
 	p.busy(b)
-}
-
-// writeChanged writes what differs in b where it was.
-func (p *patch) writeChanged(b *block) {
-	const piece = 1 << 16
-	old := make([]byte, piece)
-	from, to := offset(0), offset(b.old.size())
-	if b.edited.size() > 0 {
-		from, to = b.edited.from, min(b.edited.to, to)
-	}
-	for ; from < to; from += piece {
-		data, at := b.data[from:min(from+piece, to)], b.old.from+from
-		switch err := readFull(p.img, old[:len(data)], int64(at)); {
-		case err != nil:
-			p.img.write(at, data)
-			continue
-		case bytes.Equal(old[:len(data)], data):
-			continue
-		}
-		parts := overlay{at, data}.split(old[:len(data)]) // settle will part them
-		first, last := parts[0].off, parts[len(parts)-1]
-		p.img.write(first, data[first-at:last.off+offset(len(last.data))-at])
-	}
 }
 
 // settleAll places all blocks in free ranges of read-only segments, or none. They are among p.blocks

@@ -10,12 +10,11 @@ import (
 // strtab is the dynamic string table while it is edited. What symbols and versions name stays
 // where it is; what only the dynamic section and vn_file name may be placed anew.
 type strtab struct {
-	data   []byte            // the table as it will be, never shorter than it was
+	text   *tableText        // never shorter than it was
 	size   int               // its size in the input (DT_STRSZ)
 	place  map[string]uint64 // where each wanted string is
 	frozen int               // behind this there is nothing but strings that may move
 	behind map[string]bool   // those of them that are wanted
-	edited extent            // where data may differ from the input
 	liveness
 }
 
@@ -26,16 +25,16 @@ func (p *patch) newStrtab(versions *verPlan, symbols *symbolPlan) (*strtab, erro
 	if !ok || size == 0 || size > uint64(p.size) {
 		return nil, unsupported("the dynamic section has no usable DT_STRSZ")
 	}
-	data, err := p.current(vaddr(base), int64(size))
+	off, err := p.offset(vaddr(base), int64(size))
 	if err != nil {
 		return nil, unsupported("the string table: %v", err)
 	}
-	if data[size-1] != 0 || data[0] != 0 {
-		return nil, unsupported("the string table does not begin and end with NUL")
-	}
 	t := &strtab{
-		data: data, size: int(size), place: map[string]uint64{}, behind: map[string]bool{},
+		text: newTableText(p.img, off, int(size)), size: int(size), place: map[string]uint64{}, behind: map[string]bool{},
 		liveness: liveness{starts: make([]uint64, size/64+1)},
+	}
+	if first, last := t.text.byte(0), t.text.byte(t.size-1); t.text.err == nil && (first != 0 || last != 0) {
+		return nil, unsupported("the string table does not begin and end with NUL")
 	}
 	t.mark(0)
 	for _, e := range p.dyn.entries {
@@ -103,7 +102,7 @@ func isNumberTag(tag elf.DynTag) bool {
 func (t *strtab) arrange(entries []entry, versions *verPlan, symbols *symbolPlan) {
 	var texts []string
 	want := func(text string, at uint64) {
-		if at < uint64(t.frozen) && cString(t.data[at:]) == text {
+		if at < uint64(t.frozen) && t.text.holds(int(at), text) {
 			t.place[text] = at
 			t.mark(at)
 		}
@@ -162,32 +161,14 @@ func (t *strtab) find(text string, end int) int {
 	if t.behind[text] {
 		from = t.frozen
 	}
-	at := bytes.Index(t.data[from:end], append([]byte(text), 0))
-	if at < 0 {
-		return at
-	}
-	return from + at
+	return t.text.index(append([]byte(text), 0), from, end)
 }
 
 // set writes a string at offset at, where nothing lives.
 func (t *strtab) set(at int, text string) {
-	if more := at + len(text) + 1 - len(t.data); more > 0 {
-		t.data = append(t.data, make([]byte, more)...)
-	}
-	copy(t.data[at:], text)
-	t.data[at+len(text)] = 0
-	t.edit(at, at+len(text)+1)
+	t.text.write(at, append([]byte(text), 0))
 	t.place[text] = uint64(at)
 	t.mark(uint64(at))
-}
-
-// edit notes that a range may differ from the input now.
-func (t *strtab) edit(from, to int) {
-	if t.edited.size() == 0 {
-		t.edited = extent{offset(from), offset(to)}
-		return
-	}
-	t.edited = extent{min(t.edited.from, offset(from)), max(t.edited.to, offset(to))}
 }
 
 // fillDead clears what died: with 'X' where it was a search list, as patchelf does, so that no scan
@@ -212,17 +193,24 @@ func (t *strtab) fillDead(old []entry, versions *verPlan, symbols *symbolPlan) {
 }
 
 func (t *strtab) fill(at uint64, n int, searchList bool) {
-	from := int(at)
-	t.edit(from, from+n)
-	live := t.closed || t.begins(bytes.LastIndexByte(t.data[:from], 0)+1, from) < from
-	for i := from; i < from+n && i < t.size; i++ {
-		live = t.closed || t.begins(i, i+1) == i || live && (i == from || t.data[i-1] != 0)
+	from, to := int(at), min(int(at)+n, t.size)
+	if from >= to {
+		return
+	}
+	was := make([]byte, to-from)
+	t.text.read(was, from)
+	now, live := bytes.Clone(was), t.closed || t.begins(t.text.nulBefore(from)+1, from) < from
+	for i := range now {
+		live = t.closed || t.begins(from+i, from+i+1) == from+i || live && (i == 0 || was[i-1] != 0)
 		switch {
 		case live:
 		case searchList:
-			t.data[i] = 'X'
-		case t.data[i] != 'X':
-			t.data[i] = 0
+			now[i] = 'X'
+		case now[i] != 'X':
+			now[i] = 0
 		}
+	}
+	if !bytes.Equal(now, was) {
+		t.text.write(from, now)
 	}
 }
