@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
@@ -62,6 +63,8 @@ func (w *walker) programNode(path string) (*node, error) {
 func (w *walker) unreachable(path string, err error) error {
 	e := &ProgramError{Path: path, Err: err}
 	switch {
+	case !utf8.ValidString(path):
+		e.Why, e.What = "its path is not UTF-8, which is not supported", "rename it"
 	case errors.Is(err, fs.ErrNotExist):
 		e.Why = "no such file"
 		if target, ok := w.dangling(path); ok {

@@ -32,7 +32,11 @@ func (a *app) whyHeld(root fs.FS, c *closure.Closure, program, name string, limi
 	}
 	switch {
 	case len(all) == 0:
-		return &broughtError{program, name, refs != nil}
+		e := &broughtError{program: program, name: name, refs: refs != nil}
+		if missing := c.MissingNeeds(); len(missing) > 0 {
+			e.missing = missing[0].Name
+		}
+		return e
 	case a.json:
 		return a.printJSON(whyJSON{answer{schema.Why}, []reasonJSON{}, all})
 	}
@@ -42,14 +46,18 @@ func (a *app) whyHeld(root fs.FS, c *closure.Closure, program, name string, limi
 // broughtError says that nothing brings what was asked for, nor holds it as far as that is known.
 type broughtError struct {
 	program, name string
-	refs          bool // Nix's references were asked
+	refs          bool   // Nix's references were asked
+	missing       string // a need that nothing answers, so that no symbol is bound
 }
 
 func (e *broughtError) Error() string { return e.program + ": nothing brings " + e.name }
 
 // Hint is what would tell more of a path.
 func (e *broughtError) Hint() string {
-	if e.refs || !strings.Contains(e.name, "/") {
+	switch isPath := strings.Contains(e.name, "/"); {
+	case e.missing != "" && !isPath:
+		return "if it is a symbol: none is bound, since nothing answers the need for " + e.missing + " (nixbundle ldd " + e.program + ")"
+	case e.refs || !isPath:
 		return ""
 	}
 	return "what Nix's closure holds is known " + referencesHint
