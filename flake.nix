@@ -82,9 +82,9 @@
       nameOf =
         program:
         let
-          base = baseNameOf (
-            builtins.unsafeDiscardStringContext (programText (lib.head (lib.toList program)))
-          );
+          programs = lib.toList program;
+          first = if programs == [ ] then throw "nixbundle: program is empty: name one" else lib.head programs;
+          base = baseNameOf (builtins.unsafeDiscardStringContext (programText first));
           parts = builtins.match "[0-9a-z]{32}-(.+)" base;
         in
         if parts == null then base else lib.head parts;
