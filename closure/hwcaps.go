@@ -149,7 +149,7 @@ func (p *process) findSubdirs(pl *place) *subdirs {
 	s := &subdirs{}
 	add := func(list []place, name string) []place {
 		text := pl.text + name + "/"
-		if dir := p.directory(text); dir.err == nil && dir.node.mode.IsDir() {
+		if dir := p.directory(text); dir.err == nil {
 			list = append(list, place{text: text, dir: dir})
 		}
 		return list
@@ -168,7 +168,7 @@ func (p *process) findSubdirs(pl *place) *subdirs {
 
 // mayVary reports whether a directory has such directories, or something of their names, inside.
 func (p *process) mayVary(d *directory) bool {
-	if !d.node.mode.IsDir() || len(p.cpu.names) == 0 {
+	if len(p.cpu.names) == 0 {
 		return false
 	}
 	p.list(d.node)

@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // source is one row of the search order of a loader: which lists of places it looks through for an
@@ -38,7 +39,7 @@ type place struct {
 // directory is a search directory by its text.
 type directory struct {
 	node *node
-	err  error
+	err  error // a [*noDirectory]
 
 	process *process // whose subdirs they are
 	subs    *subdirs
@@ -49,7 +50,13 @@ func (w *walker) directory(text string) *directory {
 	d, ok := w.dirs[text]
 	if !ok {
 		d = &directory{}
-		d.node, d.err = w.tree.directory(text)
+		n, err := w.tree.directory(text)
+		if err == nil && !n.mode.IsDir() {
+			err = syscall.ENOTDIR
+		}
+		if d.node = n; err != nil {
+			d.err = &noDirectory{err}
+		}
 		w.dirs[text] = d
 	}
 	return d

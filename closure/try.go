@@ -60,10 +60,7 @@ func (p *process) find(pl place, name string) (*node, error) {
 		return p.walk(pl.text)
 	}
 	if pl.dir.err != nil {
-		return nil, &noDirectory{pl.dir.err}
-	}
-	if !pl.dir.node.mode.IsDir() {
-		return nil, &noDirectory{syscall.ENOTDIR}
+		return nil, pl.dir.err
 	}
 	p.list(pl.dir.node)
 	links := 0
@@ -76,13 +73,13 @@ type noDirectory struct{ error }
 
 // absent says what a path that does not lead to a file means for the rest of its list.
 func (p *process) absent(pl place, err error) pass {
-	var dir *noDirectory
-	if errors.As(err, &dir) {
-		return pass{why: "no such directory"}
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return pass{why: "no such file"}
+	}
+	var dir *noDirectory
+	switch {
+	case errors.As(err, &dir):
+		return pass{why: "no such directory"}
 	case errors.Is(err, fs.ErrPermission):
 		return pass{why: "permission denied"}
 	case errors.Is(err, syscall.ENOTDIR):
