@@ -84,6 +84,24 @@ func TestOpenedByPrograms(t *testing.T) {
 	require.NoError(t, p.Prove())
 }
 
+// TestOpenedByOneProgram: what one program opens by a library, another library that needs that one does not open
+// when it is walked by itself, neither before nor in the bundle.
+func TestOpenedByOneProgram(t *testing.T) {
+	app := elftest.StorePath("app-1") + "/bin/app"
+	opened := closure.Options{Opened: []closure.Opened{{By: "libnet.so", Name: "libm.so.6", Program: app}}}
+	c, err := closure.Gather(wrappedRoot(t, nil), []string{app}, opened, closure.Follow{})
+	require.NoError(t, err)
+	require.True(t, slices.ContainsFunc(c.Libraries, func(m *closure.LinkMap) bool {
+		return slices.ContainsFunc(m.Loaded, func(l *closure.Loaded) bool { return l.Object.Info.Soname == "libnet.so" })
+	}), "no library needs the one that opens")
+	for _, m := range c.Libraries {
+		require.Empty(t, m.Opened, m.Asked)
+	}
+	p, err := bundle.NewPlan(c, bundle.Options{})
+	require.NoError(t, err)
+	require.NoError(t, p.Prove())
+}
+
 // layoutOf are the files and links of a plan, below its folder.
 func layoutOf(p *bundle.Plan) map[string]string {
 	list := map[string]string{}

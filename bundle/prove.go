@@ -92,6 +92,9 @@ func (p *Plan) proofOpened(s *start) []closure.Opened {
 	var list []closure.Opened
 	for _, o := range s.linkMap.Opened {
 		at := closure.Opened{By: p.sigma(s, o.Need.From.Object), Name: o.Name, Maybe: o.Maybe}
+		if o.Program != "" { // what one program opens is nothing to a library that is walked by itself
+			at.Program = p.sigma(s, s.program())
+		}
 		if strings.Contains(o.Name, "/") && o.Need.To != nil {
 			at.Name = p.sigma(s, o.Need.To.Object)
 		}
