@@ -106,6 +106,7 @@ func (p *patch) plan() error {
 	p.used = p.usedRanges()
 	p.own = p.ownSegment()
 	p.placeABI()
+	p.mendProperty()
 	strings, err := p.planDynamic()
 	if err != nil {
 		return err

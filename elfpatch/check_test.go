@@ -135,7 +135,11 @@ var defectRows = []struct {
 		le.PutUint32(k.header(elf.PT_NOTE, 0), uint32(elf.PT_GNU_RELRO))
 		k.set(elf.PT_GNU_RELRO, 0, pMemsz, 1<<30)
 	}, "PT_GNU_RELRO reaches"},
-	{"property_is_another_note", func(k breaker) { le.PutUint32(k.header(elf.PT_NOTE, 0), uint32(elf.PT_GNU_PROPERTY)) }, "property note"},
+	{"property_is_another_note", func(k breaker) { // of what the kernel enters itself
+		le.PutUint32(k.header(elf.PT_NOTE, 0), uint32(elf.PT_GNU_PROPERTY))
+		le.PutUint32(k.header(elf.PT_INTERP, 0), uint32(elf.PT_NULL))
+		le.PutUint64(k.entry(elf.DT_NEEDED), 0x6ffffd00)
+	}, "property note"},
 	{"dynamic_elsewhere", func(k breaker) { k.set(elf.PT_DYNAMIC, 0, pOffset, 64) }, "PT_DYNAMIC is not in a PT_LOAD"},
 	{"dynamic_not_writable", func(k breaker) { le.PutUint32(k.header(elf.PT_LOAD, 2)[pFlags:], uint32(elf.PF_R)) }, "lies in a PT_LOAD that is not"},
 	{"dynamic_without_strings", func(k breaker) { le.PutUint64(k.entry(elf.DT_SYMTAB), 0x6ffffd00) }, "no DT_STRTAB or no DT_SYMTAB"},
@@ -160,6 +164,34 @@ var defectRows = []struct {
 		le.PutUint64(section[16:], le.Uint64(section[16:])+16)
 	}, "section 1 does not lie as its PT_LOAD"},
 	{"section_outside_file", func(k breaker) { le.PutUint64(k.b[le.Uint64(k.b[40:])+64+32:], 1<<40) }, "section 1 lies outside the file"},
+}
+
+// TestPropertyMended: patchelf 0.14 moves the property note and leaves PT_GNU_PROPERTY. No kernel minds while the
+// program names a loader, and every edit puts it right, since with a start stub it would.
+func TestPropertyMended(t *testing.T) {
+	im := program()
+	im.BuildID = library().BuildID
+	for what, kind := range map[string]struct {
+		note byte
+		want elf.ProgType
+	}{"no note": {3, elf.PT_NULL}, "moved note": {5, elf.PT_GNU_PROPERTY}} {
+		b := im.Bytes()
+		k := breaker{t, b}
+		note := k.get(elf.PT_NOTE, 0, pOffset)
+		b[note+8] = kind.note
+		header := k.header(elf.PT_GNU_STACK, 0)
+		i := (len(b) - len(header) - 64) / 56
+		le.PutUint32(header, uint32(elf.PT_GNU_PROPERTY))
+		k.set(elf.PT_GNU_PROPERTY, 0, pOffset, k.get(elf.PT_INTERP, 0, pOffset))
+		k.set(elf.PT_GNU_PROPERTY, 0, pVaddr, k.get(elf.PT_INTERP, 0, pVaddr))
+		k.set(elf.PT_GNU_PROPERTY, 0, pFilesz, 16)
+		require.Empty(t, defects(t, b), what)
+		out := read(t, apply(t, b, elfpatch.Edit{Soname: "x"})).Segments[i]
+		require.Equal(t, kind.want, out.Type, what)
+		if kind.want != elf.PT_NULL {
+			require.Equal(t, note, out.Off, what)
+		}
+	}
 }
 
 func TestCheckDefects(t *testing.T) {

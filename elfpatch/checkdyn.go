@@ -2,6 +2,7 @@ package elfpatch
 
 import (
 	"debug/elf"
+	"slices"
 )
 
 // relro checks PT_GNU_RELRO: the loader takes the right to write from whole pages of it, which fails
@@ -22,26 +23,31 @@ func (c *checker) relro() {
 	}
 }
 
-// property checks PT_GNU_PROPERTY: the kernel starts no program whose first note there is of another
-// kind, or that has more than 1 KiB of them (Linux fs/binfmt_elf.c: parse_elf_properties).
+// property checks PT_GNU_PROPERTY of what the kernel enters, be it a program or its loader: it starts none whose
+// first note there is of another kind, or that has more than 1 KiB of them (Linux fs/binfmt_elf.c:
+// load_elf_binary, parse_elf_properties). Elsewhere one that is wrong is passed over.
 func (c *checker) property() {
-	const most, noteProperty = 1 << 10, 5
 	s := c.segment(elf.PT_GNU_PROPERTY)
-	if s == nil {
+	if s == nil || !c.isEntered() {
 		return
 	}
-	if s.Filesz > most {
-		c.wrong(offset(s.Off), "PT_GNU_PROPERTY has %d bytes, the kernel takes %d", s.Filesz, most)
+	if s.Filesz > maxProperty {
+		c.wrong(offset(s.Off), "PT_GNU_PROPERTY has %d bytes, the kernel takes %d", s.Filesz, maxProperty)
 		return
 	}
-	b, err := c.read(offset(s.Off), int64(s.Filesz))
-	if c.failed(offset(s.Off), "PT_GNU_PROPERTY", err) {
-		return
-	}
-	notes := c.decodeNotes(b, s.Off, s.Align)
-	if len(notes) == 0 || notes[0].Name != "GNU" || notes[0].Type != noteProperty {
+	if ok, err := c.hasProperty(*s); !c.failed(offset(s.Off), "PT_GNU_PROPERTY", err) && !ok {
 		c.wrong(offset(s.Off), "PT_GNU_PROPERTY does not begin with a property note")
 	}
+}
+
+// isEntered reports whether the kernel gives control to the file itself: a program that names no loader, or a
+// loader.
+func (f *file) isEntered() bool {
+	if f.entry == 0 || f.segment(elf.PT_INTERP) != nil {
+		return false
+	}
+	note, err := f.stub()
+	return err == nil && note != nil || !slices.ContainsFunc(f.dyn.entries, func(e dynEntry) bool { return e.tag == elf.DT_NEEDED })
 }
 
 // dynamicSection checks that the loader may write where it will: it turns the addresses into pointers

@@ -52,6 +52,23 @@ func (f *file) isLoneProperty(s Segment) bool {
 	})
 }
 
+// maxProperty bounds PT_GNU_PROPERTY, bytes (Linux fs/binfmt_elf.c: parse_elf_properties).
+const maxProperty = 1 << 10
+
+// hasProperty reports whether a segment of notes begins with NT_GNU_PROPERTY_TYPE_0.
+func (f *file) hasProperty(s Segment) (bool, error) {
+	const noteProperty = 5
+	if s.Filesz > maxProperty {
+		return false, nil
+	}
+	b, err := f.read(offset(s.Off), int64(s.Filesz))
+	if err != nil {
+		return false, err
+	}
+	notes := f.decodeNotes(b, s.Off, s.Align)
+	return len(notes) > 0 && notes[0].Name == "GNU" && notes[0].Type == noteProperty, nil
+}
+
 // decodeNotes splits b, which stands at off. Entries are padded to 4 bytes, or to 8 where the
 // segment's alignment says so (.note.gnu.property of 64-bit files).
 func (h *header) decodeNotes(b []byte, off, align uint64) []Note {

@@ -18,6 +18,26 @@ func (p *patch) insertSegment(s Segment) {
 	p.segs = slices.Insert(p.segs, at, s)
 }
 
+// mendProperty has PT_GNU_PROPERTY lead to the property note again, which patchelf up to 0.14 moves without it: a
+// program that gets a start stub would not be started. Where there is no such note the header goes.
+func (p *patch) mendProperty() {
+	i := p.headerOf(elf.PT_GNU_PROPERTY)
+	if i < 0 {
+		return
+	}
+	if ok, err := p.hasProperty(p.segs[i]); ok || err != nil {
+		return
+	}
+	p.segs[i] = Segment{}
+	for _, s := range p.segs {
+		if ok, err := p.hasProperty(s); s.Type == elf.PT_NOTE && ok && err == nil {
+			p.segs[i] = s
+			p.segs[i].Type = elf.PT_GNU_PROPERTY
+			return
+		}
+	}
+}
+
 func (p *patch) nullHeader() int { return p.headerOf(elf.PT_NULL) }
 
 // freeHeader makes a program header PT_NULL, or adds one behind the table. The table itself never
