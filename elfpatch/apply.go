@@ -78,6 +78,7 @@ type patch struct {
 
 	own     int      // the index in segs of the segment that an earlier edit appended; -1 when there is none
 	blocks  []*block // what leaves its place
+	strings *block   // the string table where it grows
 	relay   bool     // the segment of an earlier edit is to be laid out anew, whatever leaves
 	used    []extent // file ranges that something uses, sorted
 	vacated []extent // ranges that blocks left; kept free until it is clear what the headers need
@@ -111,10 +112,8 @@ func (p *patch) plan() error {
 	if err != nil {
 		return err
 	}
-	if err := p.placeStack(); err != nil {
-		return err
-	}
-	if err := p.placeCache(); err != nil {
+	p.planStrings(strings)
+	if err := p.placeHeaders(); err != nil {
 		return err
 	}
 	if p.wantsStub() && p.in.Stub == nil {
@@ -122,7 +121,7 @@ func (p *patch) plan() error {
 	} else {
 		p.placeInterp()
 	}
-	p.placeStrings(strings)
+	p.placeStrings()
 	if err := p.placeBlocks(); err != nil {
 		return err
 	}
@@ -177,6 +176,20 @@ func (p *patch) refuse() error {
 		return unsupported("the file is a loader, which asserts that it has no DT_FLAGS_1 but DF_1_NOW")
 	}
 	return nil
+}
+
+// placeHeaders finds the program headers that the edit is known to need before anything takes the room
+// that they could have.
+func (p *patch) placeHeaders() error {
+	if len(p.homeless()) > 0 && p.own < 0 {
+		if err := p.freeHeader(); err != nil {
+			return err
+		}
+	}
+	if err := p.placeStack(); err != nil {
+		return err
+	}
+	return p.placeCache()
 }
 
 // placeABI writes EI_OSABI.

@@ -399,3 +399,30 @@ func withoutSections(t testing.TB, b []byte) []byte {
 	}
 	return b
 }
+
+// TestInterpShrinksInOwnSegment: a shorter PT_INTERP in the segment that an edit added leaves no hole there, by
+// which the next edit would take it for another's and add one more.
+func TestInterpShrinksInOwnSegment(t *testing.T) {
+	long := "/lib/" + strings.Repeat("../lib/", 60) + "ld.so"
+	tried := 0
+	for name, b := range fixtures() {
+		info, err := elfpatch.Read(bytes.NewReader(b), int64(len(b)))
+		if err != nil || info.Interp == "" || !info.Dynamic {
+			continue
+		}
+		tried++
+		loads := countLoads(info.Segments)
+		for n := range 4 {
+			for _, e := range []elfpatch.Edit{
+				{Interp: long, RunPath: longPath + strings.Repeat(":/a/path", 9*n)}, {Interp: "/ld.so"},
+				{RunPath: longPath + strings.Repeat(":/the/path", 40*n)}, {Interp: long},
+				{Interp: long[7:], RunPath: longPath + strings.Repeat(":/path", 99*n)},
+			} {
+				b = apply(t, b, e)
+				require.LessOrEqual(t, countLoads(read(t, b).Segments), loads+1, name)
+				require.Empty(t, defects(t, b), name)
+			}
+		}
+	}
+	require.Greater(t, tried, 4)
+}

@@ -25,7 +25,7 @@ const maxResidents = 10
 // makeRoom frees n bytes at end, behind the program headers. It reports false, and changes nothing,
 // when something stands there that it does not know.
 func (p *patch) makeRoom(end offset, n int64) bool {
-	return p.squeeze(p.residents(end, nil), end+offset(n), p.waitAll)
+	return p.squeeze(p.residents(end), end+offset(n), p.waitAll)
 }
 
 // squeeze lays residents out between from and the end of the last one. Where they do not fit, those
@@ -130,16 +130,16 @@ func fitResidents(list []resident, leaves uint, from, to offset) ([]offset, bool
 	return places, true
 }
 
-// residents lists what stands at end and behind it without a gap, as far as it can move. One of them
-// may be a table that is as the plan has it.
-func (p *patch) residents(end offset, planned *block) []resident {
+// residents lists what stands at end and behind it without a gap, as far as it can move. A string table that
+// grows and has no place yet is as long as it will be.
+func (p *patch) residents(end offset) []resident {
 	all := p.noteResidents()
 	for _, b := range p.inside(end, offset(p.size)) {
 		switch {
-		case planned != nil && b.tag == planned.tag:
-			b = planned
 		case p.isBusy(b) && !p.stands(b) || b.tag == theDynamic || b.tag == theCache || p.inOwn(b):
 			continue
+		case p.strings != nil && b.tag == p.strings.tag:
+			b = p.strings
 		default:
 			p.load(b)
 		}

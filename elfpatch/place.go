@@ -33,6 +33,9 @@ func (p *patch) placeInterp() {
 	}
 	more := b.size() - b.old.size()
 	switch {
+	case p.inOwn(b): // a hole there would hide whose segment it is
+		p.leave(b, true)
+		return
 	case more > 0 && p.sectioned() && p.freeBehind(b.old.to, more):
 		p.claim(p.segmentOf(b.old.to), extent{b.old.from, b.old.to + offset(more)})
 	case more > 0:
@@ -64,20 +67,29 @@ func (p *patch) interpBlock() *block {
 	return &block{section: p.sectionAt(vaddr(s.Vaddr), elf.SHT_PROGBITS), old: old, align: 1}
 }
 
-// placeStrings finds room for the string table if it grew: behind it, in another place, or in the
-// place of the tables behind it.
-func (p *patch) placeStrings(t *strtab) {
+// planStrings writes what changes within the string table, and where it grows plans what it will be: whatever
+// looks for room until it has a place counts with that.
+func (p *patch) planStrings(t *strtab) {
 	if t == nil {
 		return
 	}
 	b := p.stringBlock()
 	t.text.changes(func(at int, data []byte) { p.img.write(b.old.from+offset(at), data) })
-	more := int64(t.text.end - t.size)
-	if more == 0 {
+	if t.text.end > t.size {
+		b.data = t.text.bytes()
+		p.setValue(elf.DT_STRSZ, uint64(t.text.end))
+		p.strings = b
+	}
+}
+
+// placeStrings finds room for the string table if it grows: behind it, in another place, or in the
+// place of the tables behind it.
+func (p *patch) placeStrings() {
+	b := p.strings
+	if b == nil || p.isBusy(b) {
 		return
 	}
-	b.data = t.text.bytes()
-	p.setValue(elf.DT_STRSZ, uint64(t.text.end))
+	more := b.size() - b.old.size()
 	if !p.inOwn(b) && p.freeBehind(b.old.to, more) {
 		p.claim(p.segmentOf(b.old.to), extent{b.old.from, b.old.to + offset(more)})
 		p.growHere(b)
@@ -93,14 +105,14 @@ func (p *patch) placeStrings(t *strtab) {
 // can be of those leave it, best of all for room that there is elsewhere. When a new segment is
 // needed for them anyway, its program header is made room for too.
 func (p *patch) squeezeStrings(b *block) bool {
-	behind := p.residents(b.old.from, b)
+	behind := p.residents(b.old.from)
 	if p.squeeze(behind, b.old.from, p.settleAll) || p.squeezeAround(b) {
 		return true
 	}
 	if p.own < 0 && p.redundantHeader() < 0 {
 		p.releaseVacated()
 		end := p.headerTable().to
-		all := p.residents(end, b)
+		all := p.residents(end)
 		if slices.ContainsFunc(all, func(r resident) bool { return r.block == b }) {
 			return p.squeeze(all, end+offset(p.layout().phdr), p.waitAll)
 		}
@@ -112,7 +124,7 @@ func (p *patch) squeezeStrings(b *block) bool {
 // leave find room.
 func (p *patch) squeezeAround(b *block) bool {
 	end := p.headerTable().to
-	all := p.residents(end, b)
+	all := p.residents(end)
 	i := slices.IndexFunc(all, func(r resident) bool { return r.block == b })
 	if i < 0 || !p.sectioned() {
 		return false

@@ -2,6 +2,8 @@ package elfpatch_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -51,4 +53,55 @@ func TestApplyCache(t *testing.T) {
 			require.Equal(t, desc+desc, read(t, kept).Cache())
 		}
 	}
+}
+
+// TestGrowthWithHeaders: an edit that needs a program header and a longer string table moves that once, and its
+// section header with it; the edits of one file need not be refused where each of them is possible.
+func TestGrowthWithHeaders(t *testing.T) {
+	edits := map[string]elfpatch.Edit{
+		"cache": {Cache: "libc.so.6\x00/lib/libc.so.6\x00\x00"}, "stack": {ExecStack: new(bool)}, "needed": {AddNeeded: manyNames(14)},
+		"all": {Cache: "libc.so.6\x00/lib/libc.so.6\x00\x00", ExecStack: new(bool), AddNeeded: manyNames(14)},
+	}
+	moved := 0
+	for name, in := range fixtures() {
+		info, err := elfpatch.Read(bytes.NewReader(in), int64(len(in)))
+		if err != nil || !info.Dynamic {
+			continue
+		}
+		for what, e := range edits {
+			for _, n := range []int{1, 2, 8, 12, 48} {
+				e.RunPath = strings.TrimPrefix(strings.Repeat(":/nix/store/00000000000000000000000000000000-package-1.2.3/lib", n), ":")
+				var img *elfpatch.Image
+				if img, err = elfpatch.Apply(bytes.NewReader(in), int64(len(in)), e); errors.Is(err, elfpatch.ErrUnsupported) {
+					require.NotContains(t, err.Error(), "patched file", "%s, %s, %d", name, what, n)
+					continue
+				}
+				require.NoError(t, err, "%s, %s, %d", name, what, n)
+				var out bytes.Buffer
+				_, err = img.WriteTo(&out)
+				require.NoError(t, err)
+				checkDefects(t, name, in, out.Bytes())
+				off, size, err := elfpatch.DynamicStrings(bytes.NewReader(out.Bytes()), int64(out.Len()))
+				require.NoError(t, err)
+				sections, err := elfpatch.ReadSections(bytes.NewReader(out.Bytes()), int64(out.Len()))
+				require.NoError(t, err)
+				for _, s := range sections {
+					if s.Name == ".dynstr" {
+						require.Equal(t, [2]int64{off, size}, [2]int64{int64(s.Off), int64(s.Size)}, "%s, %s, %d", name, what, n)
+						moved++
+					}
+				}
+			}
+		}
+	}
+	require.Greater(t, moved, 100)
+}
+
+// manyNames are names of libraries.
+func manyNames(n int) []string {
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf("libneeded-number-%d.so.1", i))
+	}
+	return names
 }
