@@ -168,11 +168,16 @@ func (p *patch) refuse() error {
 	}
 	_, before := p.in.SearchList()
 	_, after := p.want.SearchList()
-	if p.startsItself() && (after && !before || len(p.want.Needed) > len(p.in.Needed)) {
-		return unsupported("the file starts without a loader (a static PIE, or a loader itself), which asserts " +
-			"that it has no run path")
+	itself := p.startsItself()
+	switch {
+	case itself && after && !before:
+		return unsupported("the file starts without a loader (a static PIE, or a loader itself), which asserts that it has no run path")
+	case itself && len(p.want.Needed) > len(p.in.Needed):
+		return unsupported("the file starts without a loader (a static PIE, or a loader itself), so that nothing would load what it needs")
+	case p.want.Debug && !p.in.Debug && p.dynamicSegment().Flags&elf.PF_W == 0:
+		return unsupported("the loader would write DT_DEBUG into the dynamic section, which is read-only (ld -z rodynamic)")
 	}
-	if p.startsItself() && p.in.DynFlags1&elf.DF_1_PIE == 0 && p.want.DynFlags1 != p.in.DynFlags1 {
+	if itself && p.in.DynFlags1&elf.DF_1_PIE == 0 && p.want.DynFlags1 != p.in.DynFlags1 {
 		return unsupported("the file is a loader, which asserts that it has no DT_FLAGS_1 but DF_1_NOW")
 	}
 	return nil

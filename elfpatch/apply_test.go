@@ -426,3 +426,16 @@ func TestInterpShrinksInOwnSegment(t *testing.T) {
 	}
 	require.Greater(t, tried, 4)
 }
+
+// TestReadOnlyDynamic: the loader writes DT_DEBUG where there is one, so a dynamic section that it may not write
+// gets none.
+func TestReadOnlyDynamic(t *testing.T) {
+	im := library()
+	b := im.Bytes()
+	k := breaker{t, b}
+	le.PutUint32(k.header(elf.PT_DYNAMIC, 0)[pFlags:], uint32(elf.PF_R))
+	_, err := elfpatch.Apply(bytes.NewReader(b), int64(len(b)), elfpatch.Edit{DebugTag: true})
+	require.ErrorIs(t, err, elfpatch.ErrUnsupported)
+	require.ErrorContains(t, err, "read-only")
+	apply(t, b, elfpatch.Edit{RunPath: "/x"})
+}

@@ -1,6 +1,7 @@
 package elfpatch_test
 
 import (
+	"bytes"
 	"debug/elf"
 	"os"
 	"path/filepath"
@@ -74,4 +75,31 @@ func tableEnd(t *testing.T, b []byte) uint64 {
 		return ehdr32 + n*phdr32
 	}
 	return ehdr64 + n*phdr64
+}
+
+// TestDynamicSymbolFollows: _DYNAMIC follows a dynamic section that leaves its place, be it a symbol of its section
+// or, as GNU ld for Arm writes it, of none.
+func TestDynamicSymbolFollows(t *testing.T) {
+	for _, c := range toolchains(t) {
+		t.Run(c.name, func(t *testing.T) {
+			c.need(t)
+			c.dir = t.TempDir()
+			in := readFile(t, c.build(t, "libhalf.so", libSource, "-shared", "-fPIC", "-Wl,-soname,libhalf.so"))
+			out := apply(t, in, elfpatch.Edit{AddNeeded: manyNames(9), RunPath: "/x"})
+			require.NotEqual(t, dynamicAt(t, in), dynamicAt(t, out))
+			f, err := elf.NewFile(bytes.NewReader(out))
+			require.NoError(t, err)
+			symbols, err := f.Symbols()
+			require.NoError(t, err)
+			i := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Name == "_DYNAMIC" })
+			require.GreaterOrEqual(t, i, 0)
+			require.Equal(t, dynamicAt(t, out), symbols[i].Value)
+		})
+	}
+}
+
+// dynamicAt is the address of the dynamic section.
+func dynamicAt(t *testing.T, b []byte) uint64 {
+	segments := read(t, b).Segments
+	return segments[slices.IndexFunc(segments, func(s elfpatch.Segment) bool { return s.Type == elf.PT_DYNAMIC })].Vaddr
 }

@@ -72,7 +72,11 @@ func (p *patch) moveSymbols(s section, n int64, moved map[uint16]vaddr) {
 		any := false
 		for rest := b; len(rest) > 0; rest = rest[size:] {
 			value, index := p.symbolPlace(rest)
-			if by, ok := moved[index]; ok {
+			by, ok := moved[index]
+			if !ok && index == uint16(elf.SHN_ABS) && vaddr(p.word(value)) == p.dyn.addr && p.isNamed(s, rest, "_DYNAMIC") {
+				by, ok = p.dynAddr-p.dyn.addr, true // as GNU ld writes it on some machines
+			}
+			if ok {
 				p.putWord(value, p.word(value)+uint64(by))
 				any = true
 			}
@@ -81,6 +85,19 @@ func (p *patch) moveSymbols(s section, n int64, moved map[uint16]vaddr) {
 			p.img.write(at, b)
 		}
 	}
+}
+
+// isNamed reports whether a symbol of a table has that name.
+func (p *patch) isNamed(table section, symbol []byte, name string) bool {
+	if int64(table.link) >= int64(len(p.sections)) {
+		return false
+	}
+	names, at := p.sections[table.link], p.get32(symbol)
+	if uint64(at) >= names.size || names.size-uint64(at) <= uint64(len(name)) {
+		return false
+	}
+	b, err := p.read(names.off+offset(at), int64(len(name))+1)
+	return err == nil && string(b) == name+"\x00"
 }
 
 // symbolPlace gives the bytes of st_value and the st_shndx of a symbol (gABI 4, "Symbol Table").
