@@ -172,24 +172,66 @@ func openPager(p *pager) (*file, error) {
 }
 
 // offset gives the place in the file of n bytes at address v: the one way from addresses to
-// offsets. It fails where no PT_LOAD holds them all in the file. Where several do, the last counts:
-// it is mapped over the others (glibc elf/dl-map-segments.h: _dl_map_segments, MAP_FIXED).
+// offsets. It fails where no PT_LOAD holds them all in the file, nor several whose bytes follow each other in
+// memory and in the file. Where several hold them, the last counts: it is mapped over the others (glibc
+// elf/dl-map-segments.h: _dl_map_segments, MAP_FIXED).
 func (f *file) offset(v vaddr, n int64) (offset, error) {
-	for _, s := range slices.Backward(f.segments) {
-		if s.Type != elf.PT_LOAD || uint64(v) < s.Vaddr || n < 0 {
-			continue
-		}
-		into := uint64(v) - s.Vaddr
-		if into > s.Filesz || uint64(n) > s.Filesz-into || into+s.Off < into {
-			continue
-		}
-		off := offset(into + s.Off)
-		if off < 0 || int64(off) > f.size || n > f.size-int64(off) {
-			continue
-		}
+	if off, ok := f.held(v, n); ok {
 		return off, nil
 	}
-	return 0, &addressError{v, n}
+	const most = 4 // PT_LOADs in a row
+	first, err := offset(0), error(&addressError{v, n})
+	for at, left, i := v, n, 0; left > 0 && i < most; i++ {
+		off, part := f.run(at)
+		if i == 0 {
+			first = off
+		}
+		if part == 0 || off != first+offset(n-left) {
+			return 0, err
+		}
+		if part >= left {
+			return first, nil
+		}
+		at, left = at+vaddr(part), left-part
+	}
+	return 0, err
+}
+
+// held gives the place in the file of n bytes at address v that one PT_LOAD has.
+func (f *file) held(v vaddr, n int64) (offset, bool) {
+	for _, s := range slices.Backward(f.segments) {
+		if off, room := f.within(&s, v); room >= n && n >= 0 {
+			return off, true
+		}
+	}
+	return 0, false
+}
+
+// run gives the place of address v in the file, and how many bytes from there the last PT_LOAD has that has any.
+func (f *file) run(v vaddr) (offset, int64) {
+	for _, s := range slices.Backward(f.segments) {
+		if off, room := f.within(&s, v); room > 0 {
+			return off, room
+		}
+	}
+	return 0, 0
+}
+
+// within gives the place of address v in the file, and how many bytes from there a PT_LOAD has; -1 where it
+// has not that address.
+func (f *file) within(s *Segment, v vaddr) (off offset, room int64) {
+	if s.Type != elf.PT_LOAD || uint64(v) < s.Vaddr {
+		return 0, -1
+	}
+	into := uint64(v) - s.Vaddr
+	if into > s.Filesz || into+s.Off < into {
+		return 0, -1
+	}
+	off = offset(into + s.Off)
+	if off < 0 || int64(off) > f.size {
+		return 0, -1
+	}
+	return off, int64(min(s.Filesz-into, uint64(f.size-int64(off))))
 }
 
 // at reads n bytes at address v.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nixbundle/nixbundle/elfpatch"
 	"github.com/nixbundle/nixbundle/elfpatch/elftest"
+	"github.com/stretchr/testify/require"
 )
 
 func read(t testing.TB, b []byte) *elfpatch.Info {
@@ -230,5 +231,38 @@ func TestReadShrunk(t *testing.T) {
 	var damaged *elfpatch.FormatError
 	if _, err := elfpatch.Read(bytes.NewReader(b[:700]), int64(len(b))); !errors.As(err, &damaged) {
 		t.Errorf("%v, want a FormatError", err)
+	}
+}
+
+// TestTableAcrossSegments: patchelf puts a segment right before the first one of a program with fixed addresses, and
+// a table may begin in the one and end in the other.
+func TestTableAcrossSegments(t *testing.T) {
+	im := library()
+	im.BuildID = nil
+	whole := im.Bytes()
+	for _, tag := range []elf.DynTag{elf.DT_STRTAB, elf.DT_SYMTAB} {
+		b := bytes.Clone(whole)
+		k := breaker{t, b}
+		cut := le.Uint64(k.entry(tag)[8:]) + 7
+		size := k.get(elf.PT_LOAD, 0, pFilesz)
+		second := k.header(elf.PT_GNU_STACK, 0)
+		copy(second, k.header(elf.PT_LOAD, 0)[:56])
+		k.set(elf.PT_LOAD, 0, pFilesz, cut)
+		k.set(elf.PT_LOAD, 0, pMemsz, cut)
+		for field, v := range map[int]uint64{pOffset: cut, pVaddr: cut, pFilesz: size - cut, pMemsz: size - cut} {
+			le.PutUint64(second[field:], v)
+		}
+		want, got := read(t, whole), read(t, b)
+		want.Segments, got.Segments = nil, nil
+		require.Equal(t, want, got)
+		symbols, err := elfpatch.ReadSymbols(bytes.NewReader(whole), int64(len(whole)))
+		require.NoError(t, err)
+		again, err := elfpatch.ReadSymbols(bytes.NewReader(b), int64(len(b)))
+		require.NoError(t, err)
+		require.Equal(t, symbols, again)
+
+		le.PutUint64(second[pOffset:], cut+1) // side by side in memory alone
+		_, err = elfpatch.ReadSymbols(bytes.NewReader(b), int64(len(b)))
+		require.Error(t, err)
 	}
 }
