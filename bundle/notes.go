@@ -19,9 +19,11 @@ func (p *Plan) noteWishes() {
 			w := &m.Wishes[i]
 			holder, name := path.Base(w.Holder.Path), strings.Join(w.Names, " or ")
 			switch {
-			case w.Host != "" && !slices.Contains(host[w.Host], name):
-				host[w.Host] = append(host[w.Host], name)
-			case w.Host == "" && w.Object == nil && w.Rule == "" && !slices.Contains(absent[holder], name):
+			case w.Host != "":
+				if !p.brings(w) && !slices.Contains(host[w.Host], name) {
+					host[w.Host] = append(host[w.Host], name)
+				}
+			case w.Object == nil && w.Rule == "" && !slices.Contains(absent[holder], name):
 				absent[holder] = append(absent[holder], name)
 			}
 		}
@@ -39,6 +41,22 @@ func (p *Plan) noteWishes() {
 			p.note("%s: left to the machine: %s (%s)", path.Base(m.Asked), list(host[what]), what)
 		}
 	}
+}
+
+// brings reports whether a library of the machine is in the bundle all the same, since a need names it. A name without
+// a version, as that of the link editor's link, is every version's.
+func (p *Plan) brings(w *closure.Wish) bool {
+	return slices.ContainsFunc(w.Names, func(name string) bool {
+		name = path.Base(name)
+		return slices.ContainsFunc(p.closure.Objects, func(o *closure.Object) bool {
+			for _, have := range []string{path.Base(o.Path), o.Info.Soname} {
+				if have == name || strings.HasSuffix(name, ".so") && strings.HasPrefix(have, name+".") {
+					return true
+				}
+			}
+			return false
+		})
+	})
 }
 
 // notePlugins tells of plugins that are taken along only where somebody asks for them, and of caches that have
