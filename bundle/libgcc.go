@@ -111,4 +111,4 @@ func (p *Plan) warnLibgcc(starts []*start) {
 }
 
 // warning is a finding as a line.
-func warning(f *closure.Finding) string { return f.Name + ": " + f.What }
+func warning(f *closure.Finding) string { return f.Name + ": " + closure.Behind(f.Name, f.What) }

@@ -161,7 +161,7 @@ func (a *app) printVerification(name string, v *bundle.Verification, r *trial.Re
 		fprintf(a.Stdout, "%s: %s %s\n", name, r.Program, r.String())
 	}
 	for _, f := range v.Accepted {
-		fprintf(a.Stdout, "%s %s: %s\n", inkWarning.of("allowed:"), f.Name, f.What)
+		fprintf(a.Stdout, "%s %s: %s\n", inkWarning.of("allowed:"), f.Name, closure.Behind(f.Name, f.What))
 	}
 }
 
