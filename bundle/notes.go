@@ -12,7 +12,6 @@ import (
 // noteWishes tells what programs may open at run time that the bundle does not bring: what is not there in the
 // store either, and what is left to the machine.
 func (p *Plan) noteWishes() {
-	const shown = 5
 	for _, m := range p.closure.LinkMaps {
 		absent, host := map[string][]string{}, map[string][]string{}
 		for i := range m.Wishes {
@@ -27,18 +26,12 @@ func (p *Plan) noteWishes() {
 				absent[holder] = append(absent[holder], name)
 			}
 		}
-		list := func(names []string) string {
-			if more := len(names) - shown; more > 0 {
-				return strings.Join(names[:shown], ", ") + fmt.Sprintf(" and %d more", more)
-			}
-			return strings.Join(names, ", ")
-		}
 		for _, holder := range sortedKeys(absent) {
-			p.note("%s: %s may open %s, which nothing answers", path.Base(m.Asked), holder, list(absent[holder]))
+			p.note("%s: %s may open %s, which nothing answers", path.Base(m.Asked), holder, some(absent[holder]))
 		}
 		p.notePlugins(m)
 		for _, what := range sortedKeys(host) {
-			p.note("%s: left to the machine: %s (%s)", path.Base(m.Asked), list(host[what]), what)
+			p.note("%s: left to the machine: %s (%s)", path.Base(m.Asked), some(host[what]), what)
 		}
 	}
 }
@@ -88,6 +81,42 @@ func (p *Plan) takesPlugins(match *closure.PluginMatch) bool {
 		}
 	}
 	return false
+}
+
+// noteLaunchers tells of programs that a script starts: what the target needs for them, and what is set for them.
+func (p *Plan) noteLaunchers(starts []*start) {
+	var scripts, variables []string
+	for _, s := range starts {
+		if s.library || !s.launched() {
+			continue
+		}
+		scripts = append(scripts, p.in(s.entry))
+		if s.setup == nil {
+			continue
+		}
+		for _, c := range s.setup.Env {
+			if !slices.Contains(variables, c.Name) {
+				variables = append(variables, c.Name)
+			}
+		}
+	}
+	if scripts == nil {
+		return
+	}
+	sets := ""
+	if variables != nil {
+		sets = ", which sets " + some(variables)
+	}
+	p.note("%s: started by a sh script%s: the target needs /bin/sh", some(scripts), sets)
+}
+
+// some lists names for a line: not so many that nobody reads them.
+func some(names []string) string {
+	const shown = 5
+	if more := len(names) - shown; more > 0 {
+		return strings.Join(names[:shown], ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // note adds a line that is worth knowing, once.

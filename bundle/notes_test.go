@@ -9,6 +9,7 @@ import (
 
 	"github.com/nixbundle/nixbundle/bundle"
 	"github.com/nixbundle/nixbundle/closure"
+	"github.com/nixbundle/nixbundle/closure/wrapper"
 	"github.com/nixbundle/nixbundle/elfpatch/elftest"
 )
 
@@ -37,6 +38,28 @@ func TestNotesOfTheMachine(t *testing.T) {
 		"player: left to the machine: libOpenGL.so.0, libGLX_mesa.so.0 (OpenGL)",
 		"player: left to the machine: libcuda.so.1 (the CUDA driver)",
 	}, notesAbout(p, "left to the machine"))
+}
+
+// TestNotesOfLaunchers: a program that is started by a script needs a shell, and the reader is told so once a bundle.
+func TestNotesOfLaunchers(t *testing.T) {
+	root := storeTree(t, map[string]elftest.File{"one-1/bin/one": program(), "two-1/bin/two": program()})
+	set := closure.Follow{Env: []wrapper.Change{{Op: wrapper.Set, Name: "MODEL", Value: "x"}, {Op: wrapper.SetDefault, Name: "CONF", Value: "y"}}}
+	for _, test := range []struct {
+		follow closure.Follow
+		interp string
+		want   []string
+	}{
+		{closure.Follow{}, "", nil},
+		{closure.Follow{}, "wrapper", []string{"one/bin/one, one/bin/two: started by a sh script: the target needs /bin/sh"}},
+		{set, "", []string{"one/bin/one, one/bin/two: started by a sh script, which sets MODEL, CONF: the target needs /bin/sh"}},
+	} {
+		p, err := gathered(t, root, test.follow, bundle.Options{Interp: test.interp}, "one-1/bin/one", "two-1/bin/two")
+		require.NoError(t, err)
+		require.Equal(t, test.want, notesAbout(p, "/bin/sh"))
+	}
+	p, err := gathered(t, root, closure.Follow{}, bundle.Options{Prefix: "/opt/one"}, "one-1/bin/one")
+	require.NoError(t, err)
+	require.Empty(t, notesAbout(p, "/bin/sh"))
 }
 
 // notesAbout are the notes of a plan that have some words in them.

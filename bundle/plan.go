@@ -152,6 +152,7 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 		return nil, err
 	}
 	p.warnLibgcc(starts)
+	p.noteLaunchers(starts)
 	// Beyond this point every object has its place.
 	for _, s := range starts {
 		if !s.library {
