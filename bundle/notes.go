@@ -58,9 +58,8 @@ func (p *Plan) notePlugins(m *closure.LinkMap) {
 	var more []string
 	for i := range m.Plugins {
 		match := &m.Plugins[i]
-		there := len(match.Files) > 0 || match.Rule.Files == "" && len(match.Folders) > 0
 		switch {
-		case match.Rule.Use == closure.PluginReport && there && !p.takesPlugins(match):
+		case match.Rule.Use == closure.PluginReport && match.There() && !match.Taken && !p.hasPlugins(match):
 			more = append(more, match.Rule.Name)
 		case match.Rule.Use == closure.PluginTake && len(match.Caches) > 0 && p.Prefix == "":
 			p.note("%s: %s has the absolute paths of %s in it: only with --prefix are they found", path.Base(m.Asked), match.Caches[0], match.Rule.What)
@@ -71,8 +70,8 @@ func (p *Plan) notePlugins(m *closure.LinkMap) {
 	}
 }
 
-// takesPlugins reports whether the plugins of a match are among what is taken along.
-func (p *Plan) takesPlugins(match *closure.PluginMatch) bool {
+// hasPlugins reports whether the plugins of a match come along for another reason than their rule.
+func (p *Plan) hasPlugins(match *closure.PluginMatch) bool {
 	for _, at := range match.Folders {
 		for _, item := range p.closure.Items {
 			if item.Target == at || item.Path == at {

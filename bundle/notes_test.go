@@ -62,6 +62,42 @@ func TestNotesOfLaunchers(t *testing.T) {
 	require.Empty(t, notesAbout(p, "/bin/sh"))
 }
 
+// TestNotesOfPlugins: what is asked for is not told as left out any more, and what is not there is said.
+func TestNotesOfPlugins(t *testing.T) {
+	root := storeTree(t, map[string]elftest.File{
+		"ruby-3/lib/libruby-3.1.so.3.1":       lib("libruby-3.1.so.3.1"),
+		"ruby-3/lib/ruby/3.1.0/x86/etc.so":    lib(""),
+		"fonts-2/lib/libfontconfig.so.1":      lib("libfontconfig.so.1"),
+		"fonts-2/etc/fonts/fonts.conf":        elftest.Data("<fontconfig/>"),
+		"gst-1/lib/libgstreamer-1.0.so.0":     lib("libgstreamer-1.0.so.0"),
+		"app-1/bin/app":                       runPath(program("libruby-3.1.so.3.1", "libfontconfig.so.1", "libgstreamer-1.0.so.0"), "ruby-3", "fonts-2", "gst-1"),
+		"gst-1/lib/gstreamer-1.0/README":      elftest.Data("text"),
+		"fonts-2/share/fonts/truetype/README": elftest.Data("text"),
+	})
+	gst := elftest.StorePath("gst-1")
+	for _, test := range []struct {
+		plugins         []string
+		notes, warnings []string
+	}{
+		{nil, []string{"app: not taken along unless asked for: --plugins fontconfig,ruby"}, nil},
+		{[]string{"ruby"}, []string{"app: not taken along unless asked for: --plugins fontconfig"}, nil},
+		{[]string{"ruby", "fontconfig", "-qt6-plugins"}, nil, nil},
+		{[]string{"ruby", "fontconfig", "python", "gstreamer", "gstreamer", "vulkan"}, nil, []string{
+			"--plugins gstreamer: plugins of GStreamer: none found below " + gst + ": lib/gstreamer-1.0",
+			"--plugins python: Python's library with its extension modules: no program loads libpython3.*.so*",
+			"--plugins vulkan: Vulkan drivers: they belong to the machine that runs the program, and are never taken along",
+		}},
+	} {
+		p, err := gathered(t, root, closure.Follow{Plugins: test.plugins}, bundle.Options{}, "app-1/bin/app")
+		require.NoError(t, err)
+		require.Equal(t, test.notes, notesAbout(p, "--plugins"))
+		require.Equal(t, test.warnings, p.Warnings)
+		v := verify(t, written(t, "x.tar", pack(t, p, bundle.PackOptions{Format: bundle.FormatTar})))
+		require.Empty(t, v.Findings)
+		require.Empty(t, v.Accepted, "what is not there is no conflict")
+	}
+}
+
 // notesAbout are the notes of a plan that have some words in them.
 func notesAbout(p *bundle.Plan, words string) []string {
 	var found []string

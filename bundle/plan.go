@@ -230,7 +230,9 @@ func (p *Plan) weigh(findings []closure.Finding, opts Options) error {
 			refused = append(refused, f)
 		default:
 			p.Warnings = append(p.Warnings, warning(&f))
-			p.warned = append(p.warned, f)
+			if f.Kind != closure.KindAside { // what does not come along is nothing that a bundle has
+				p.warned = append(p.warned, f)
+			}
 		}
 	}
 	if len(refused) > 0 && !opts.AllowConflicts {
