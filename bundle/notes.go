@@ -14,6 +14,7 @@ import (
 func (p *Plan) noteWishes() {
 	for _, m := range p.closure.LinkMaps {
 		absent, host := map[string][]string{}, map[string][]string{}
+		var doubtful []string
 		for i := range m.Wishes {
 			w := &m.Wishes[i]
 			holder, name := path.Base(w.Holder.Path), strings.Join(w.Names, " or ")
@@ -22,18 +23,34 @@ func (p *Plan) noteWishes() {
 				if !p.brings(w) && !slices.Contains(host[w.Host], name) {
 					host[w.Host] = append(host[w.Host], name)
 				}
-			case w.Object == nil && w.Rule == "" && !slices.Contains(absent[holder], name):
+			case w.Object != nil || w.Rule != "":
+			case isDoubtful(w):
+				if !slices.Contains(doubtful, name) {
+					doubtful = append(doubtful, name)
+				}
+			case !slices.Contains(absent[holder], name):
 				absent[holder] = append(absent[holder], name)
 			}
 		}
 		for _, holder := range sortedKeys(absent) {
 			p.note("%s: %s may open %s, which nothing answers", path.Base(m.Asked), holder, some(absent[holder]))
 		}
+		if n := len(doubtful); n == 1 {
+			p.note("%s: the text %s may be the name of a library, and nothing answers it", path.Base(m.Asked), doubtful[0])
+		} else if n > 1 {
+			p.note("%s: %d texts such as %s may be names of libraries, and nothing answers them", path.Base(m.Asked), n, doubtful[0])
+		}
 		p.notePlugins(m)
 		for _, what := range sortedKeys(host) {
 			p.note("%s: left to the machine: %s (%s)", path.Base(m.Asked), some(host[what]), what)
 		}
 	}
+}
+
+// isDoubtful reports whether a text that nothing answers may as well be none of the names that a program hands to
+// dlopen: a suffix, a built-in of an interpreter, bytes before a name. The link editor's -l wants "lib" in front (ld(1)).
+func isDoubtful(w *closure.Wish) bool {
+	return w.Source == closure.WishText && !strings.HasPrefix(path.Base(w.Names[0]), "lib")
 }
 
 // brings reports whether a library of the machine is in the bundle all the same, since a need names it. A name without

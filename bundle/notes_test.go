@@ -40,6 +40,26 @@ func TestNotesOfTheMachine(t *testing.T) {
 	}, notesAbout(p, "left to the machine"))
 }
 
+// TestNotesOfTexts: what is hardly the name of a library is counted, and not listed.
+func TestNotesOfTexts(t *testing.T) {
+	for _, test := range []struct {
+		texts []string
+		want  []string
+	}{
+		{[]string{"libabsent.so.3"}, []string{"app: app may open libabsent.so.3, which nothing answers"}},
+		{[]string{"_plugin.so"}, []string{"app: the text _plugin.so may be the name of a library, and nothing answers it"}},
+		{[]string{"complex.so", "4libdbus-1.so.3", "libabsent.so.3", "rational.so"}, []string{
+			"app: app may open libabsent.so.3, which nothing answers",
+			"app: 3 texts such as complex.so may be names of libraries, and nothing answers them",
+		}},
+	} {
+		root := storeTree(t, map[string]elftest.File{"app-1/bin/app": opening(runPath(program()), "dlopen", test.texts...)})
+		p, err := gathered(t, root, closure.Follow{}, bundle.Options{}, "app-1/bin/app")
+		require.NoError(t, err)
+		require.Equal(t, test.want, notesAbout(p, "nothing answers"))
+	}
+}
+
 // TestNotesOfLaunchers: a program that is started by a script needs a shell, and the reader is told so once a bundle.
 func TestNotesOfLaunchers(t *testing.T) {
 	root := storeTree(t, map[string]elftest.File{"one-1/bin/one": program(), "two-1/bin/two": program()})
