@@ -157,6 +157,15 @@ var judged = []judgement{
 		want: []string{"warning interposed liba.so: APP/bin/app, A/lib/liba.so"},
 	},
 	{
+		name: "replaced_error_handler", // of BLAS, by a library that stands before it
+		files: elftest.Tree{
+			storeApp + "/bin/app":          app(storeGlibc, storeB+"/lib:"+storeA+"/lib:"+pb2+"/lib", "liboctave.so", "libqrupdate.so"),
+			storeA + "/lib/libqrupdate.so": refers(runPath(lib("libqrupdate.so", "libblas.so.3"), pb2+"/lib"), named("xerbla_")...),
+			storeB + "/lib/liboctave.so":   exporting(lib("liboctave.so"), named("xerbla_", "octave")...),
+			pb2 + "/lib/libblas.so.3":      exporting(lib("libblas.so.3"), named("xerbla_", "dgemm_")...),
+		},
+	},
+	{
 		name: "replaced_allocator",
 		files: elftest.Tree{
 			storeApp + "/bin/app":   exporting(app(storeGlibc, storeA+"/lib", "liba.so"), named("malloc")...),

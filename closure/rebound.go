@@ -244,7 +244,7 @@ func (e *expecter) byDesign(from int, ref elfpatch.Reference, want int32, to tar
 	if int(want) == from && isGlibc(wanted.Info.Soname) {
 		return true // what glibc does not bind to itself is there to be replaced: argp, obstack
 	}
-	return linkerNames[ref.Name] || isAllocator(ref.Name) || isFrontEnd(wanted) && isFrontEnd(taken)
+	return linkerNames[ref.Name] || isReplaceable(ref.Name) || isFrontEnd(wanted) && isFrontEnd(taken)
 }
 
 // isFrontEnd reports whether an object is one of GLVND's, which all lead to one dispatcher.
@@ -254,9 +254,10 @@ func isFrontEnd(o *Object) bool {
 	}, strings.SplitN(o.Info.Soname, ".so", 2)[0])
 }
 
-// isAllocator reports whether a symbol is one of those that programs and libraries are meant to
-// replace (glibc manual, "Replacing malloc"; C++ [replacement.functions]).
-func isAllocator(symbol string) bool {
+// isReplaceable reports whether a symbol is one of those that programs and libraries are meant to replace: memory (glibc
+// manual, "Replacing malloc"; C++ [replacement.functions]), and what BLAS and LAPACK do about a wrong argument (LAPACK
+// Users' Guide, "Error Handling and the Diagnostic Information": XERBLA; cblas_xerbla of CBLAS).
+func isReplaceable(symbol string) bool {
 	for _, p := range []string{"_Znw", "_Zna", "_Zdl", "_Zda"} {
 		if strings.HasPrefix(symbol, p) {
 			return true
@@ -265,5 +266,6 @@ func isAllocator(symbol string) bool {
 	return slices.Contains([]string{
 		"malloc", "free", "calloc", "realloc", "reallocarray", "memalign", "aligned_alloc", "posix_memalign",
 		"valloc", "pvalloc", "cfree", "malloc_usable_size",
+		"xerbla_", "xerbla_64_", "cblas_xerbla",
 	}, symbol)
 }
