@@ -149,6 +149,14 @@ var judged = []judgement{
 		},
 	},
 	{
+		name: "interposed_data_of_inline_functions", // as Qt for arm64 has them, neither weak nor unique
+		files: elftest.Tree{
+			storeApp + "/bin/app":        app(storeGlibc, storeB+"/lib:"+storeA+"/lib", "libtflite.so", "liba.so"),
+			storeA + "/lib/liba.so":      exporting(lib("liba.so"), elftest.Symbol{Name: "_ZZN1a1bEvE1c", Relocs: []uint32{rJumpSlot}}),
+			storeB + "/lib/libtflite.so": exporting(lib("libtflite.so"), named("_ZZN1a1bEvE1c")...),
+		},
+	},
+	{
 		name: "interposed_by_the_program",
 		files: elftest.Tree{
 			storeApp + "/bin/app":   exporting(app(storeGlibc, storeA+"/lib", "liba.so"), named("log")...),

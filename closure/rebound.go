@@ -216,7 +216,7 @@ func (b *Bindings) rebounds() []*rebound {
 			symbol := o.symbols.Symbol(int(ref.Symbol))
 			taken := b.objects[to.object].symbols.Entry(int(to.symbol))
 			wanted := e.definition(want, i, ref, candidates)
-			strong := !isVague(symbol.Name) && taken.Bind == elf.STB_GLOBAL && (wanted.Bind == elf.STB_GLOBAL || !strings.HasPrefix(symbol.Name, "_Z"))
+			strong := !isVague(symbol.Name, taken.Type) && taken.Bind == elf.STB_GLOBAL && (wanted.Bind == elf.STB_GLOBAL || !strings.HasPrefix(symbol.Name, "_Z"))
 			if at[pair].usage(o.loaded).add(symbol.Name, symbol.Version, strong) && strong {
 				at[pair].twins = append(at[pair].twins, twin{wanted, taken})
 			}
@@ -225,10 +225,16 @@ func (b *Bindings) rebounds() []*rebound {
 	return pairs
 }
 
-// isVague reports whether a symbol is what C++ makes wherever it is used: a class's tables and names,
-// guards of variables (Itanium C++ ABI 5.2, "Vague Linkage").
-func isVague(symbol string) bool {
-	return strings.HasPrefix(symbol, "_ZT") || strings.HasPrefix(symbol, "_ZGV")
+// isVague reports whether a symbol is what C++ makes wherever it is used: a class's tables and names, variables of an
+// inline function and their guards, data of a class template (Itanium C++ ABI 5.2, "Vague Linkage"). Some builds, as
+// Debian's of Qt for arm64, have it neither weak nor unique.
+func isVague(symbol string, kind elf.SymType) bool {
+	for _, p := range []string{"_ZT", "_ZGV", "_ZZ"} {
+		if strings.HasPrefix(symbol, p) {
+			return true
+		}
+	}
+	return kind == elf.STT_OBJECT && ofTemplate(symbol)
 }
 
 // byDesign reports whether a rebound reference is meant to be so.
