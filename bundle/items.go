@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -106,7 +105,7 @@ func (p *Plan) addItemEntry(item *closure.Item, e *closure.ItemEntry) {
 func (p *Plan) addItemLink(place, original string, e *closure.ItemEntry) {
 	to, ok := p.placeOf(e.Target)
 	if !ok {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("%s: left out: the link leads to %s, which is not in the bundle", original, orNowhere(e.Target)))
+		p.leaveOut(original, e.Link, e.Target)
 		return
 	}
 	if to != place {
@@ -114,11 +113,13 @@ func (p *Plan) addItemLink(place, original string, e *closure.ItemEntry) {
 	}
 }
 
-func orNowhere(target string) string {
+// leaveOut tells of a link that is left out; target is "" where it leads to nothing.
+func (p *Plan) leaveOut(original, link, target string) {
+	to := target + ", which is not in the bundle"
 	if target == "" {
-		return "nothing"
+		to = link + ", which does not exist"
 	}
-	return target
+	p.Warnings = append(p.Warnings, original+": left out: a link to "+to)
 }
 
 // addItemFile adds a file, unless a program or library has that place already; one that is in the bundle

@@ -100,23 +100,18 @@ func (p *Plan) keepItemEntry(item *closure.Item, e *closure.ItemEntry) error {
 	case e.Mode.IsRegular():
 		return p.keep(original, Entry{Mode: p.mode(e.Object), Object: e.Object})
 	}
-	return p.keepLink(original, e.Target)
+	return p.keepLink(original, e.Link, e.Target)
 }
 
 // keepLink adds a link at a path of the store to where another one is in the bundle.
-func (p *Plan) keepLink(original, target string) error {
+func (p *Plan) keepLink(original, link, target string) error {
 	from, _ := p.prefix.place(original)
 	to, ok := p.prefix.place(target)
 	if !ok {
-		p.leaveOut(original, target)
+		p.leaveOut(original, link, target)
 		return nil
 	}
 	return p.keep(original, Entry{Mode: fs.ModeSymlink | 0o777, Link: relative(path.Dir(from), to)})
-}
-
-// leaveOut tells of a link that is left out.
-func (p *Plan) leaveOut(original, target string) {
-	p.Warnings = append(p.Warnings, fmt.Sprintf("%s: left out: the link leads to %s, which is not in the bundle", original, orNowhere(target)))
 }
 
 // addKeptLinks adds the names by which files are asked for, where those are links.
@@ -124,7 +119,7 @@ func (p *Plan) addKeptLinks() error {
 	names := p.askedNames()
 	for _, name := range sortedKeys(names) {
 		if path.Clean(name) != names[name] && !p.leadsThere(path.Clean(name)) {
-			if err := p.keepLink(path.Clean(name), names[name]); err != nil {
+			if err := p.keepLink(path.Clean(name), names[name], names[name]); err != nil {
 				return err
 			}
 		}
@@ -247,7 +242,7 @@ func (p *Plan) dropDangling() {
 				return false
 			}
 			rel := strings.TrimPrefix(e.Path, p.Name+"/")
-			p.leaveOut(p.kept[rel].original, path.Join(path.Dir(e.Path), e.Link))
+			p.leaveOut(p.kept[rel].original, e.Link, path.Join(path.Dir(e.Path), e.Link))
 			dropped = true
 			return true
 		})

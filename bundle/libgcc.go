@@ -109,6 +109,3 @@ func (p *Plan) warnLibgcc(starts []*start) {
 		return mended
 	})
 }
-
-// warning is a finding as a line.
-func warning(f *closure.Finding) string { return f.Name + ": " + f.What }

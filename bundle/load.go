@@ -254,6 +254,11 @@ func (v *verifier) accepts(f *closure.Finding) bool {
 	return slices.ContainsFunc(v.manifest.Accepted, func(a ManifestFinding) bool { return a.is(f) })
 }
 
+// Kept reports whether one of v.Accepted refuses no bundle, so that nobody had to allow it.
+func (v *Verification) Kept(f *closure.Finding) bool {
+	return slices.ContainsFunc(v.Manifest.Accepted, func(a ManifestFinding) bool { return a.Kept && a.is(f) })
+}
+
 // is reports whether a finding is the one of the record.
 func (a *ManifestFinding) is(f *closure.Finding) bool {
 	return a.Kind == string(f.Kind) && a.Name == f.Name && path.Base(a.Program) == path.Base(f.Program)

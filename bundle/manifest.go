@@ -87,6 +87,7 @@ type ManifestFinding struct {
 	Name    string   `json:"name"`
 	Paths   []string `json:"paths"` // the files concerned: the one that the loader keeps first
 	What    string   `json:"what"`
+	Kept    bool     `json:"kept,omitempty"` // it refuses no bundle, and nobody had to allow it
 }
 
 // manifestPath is where the manifest of a bundle called name is.
@@ -104,13 +105,13 @@ func newManifest(p *Plan, records []ManifestEntry, residue []Residue, tool strin
 	for _, q := range p.Programs {
 		m.Programs = append(m.Programs, ManifestProgram(q))
 	}
-	for _, f := range slices.Concat(p.Accepted, p.warned) {
+	for i, f := range slices.Concat(p.Accepted, p.warned) {
 		paths := []string{}
 		for _, c := range f.Copies {
 			paths = append(paths, c.Path)
 		}
 		m.Accepted = append(m.Accepted, ManifestFinding{
-			Kind: string(f.Kind), Program: f.Program, Name: f.Name, Paths: paths, What: f.What,
+			Kind: string(f.Kind), Program: f.Program, Name: f.Name, Paths: paths, What: f.What, Kept: i >= len(p.Accepted),
 		})
 	}
 	return m

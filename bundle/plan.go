@@ -22,7 +22,7 @@ type Plan struct {
 	Prefix   string            // the folder that it must be unpacked to, "/opt/sensor"; "" for any
 	Target   *ManifestTarget   // the target that it was planned for; nil where none was named
 	Epoch    int64             // the modification time of every entry, seconds since 1970
-	Accepted []closure.Finding // conflicts that stand in the closure and were allowed
+	Accepted []closure.Finding // what stands in the closure and somebody has allowed
 	Strict   bool              // the bundle is refused if something in it still leads into the store
 	Notes    []string          // what is worth knowing: what programs may open that the bundle does not bring
 	Warnings []string          // what is likely a mistake, and what the plan changes beyond edits: set-id bits dropped
@@ -152,6 +152,7 @@ func NewPlan(c *closure.Closure, opts Options) (*Plan, error) {
 		return nil, err
 	}
 	p.warnLibgcc(starts)
+	p.noteLaunchers(starts)
 	// Beyond this point every object has its place.
 	for _, s := range starts {
 		if !s.library {
@@ -217,33 +218,49 @@ func (p *Plan) judgeTarget(v *verdict, starts []*start, opts Options) error {
 
 // weigh refuses a bundle for what was found, and tells the rest.
 func (p *Plan) weigh(findings []closure.Finding, opts Options) error {
+	var refused []closure.Finding
 	for _, f := range findings {
+		_, covered, _ := p.closure.Sift([]closure.Finding{f}, opts.Accept)
 		switch {
+		case f.Severity > closure.Warning:
+		case len(covered) > 0:
+			p.Accepted = append(p.Accepted, f)
 		case refuses(&f):
 			p.Accepted = append(p.Accepted, f)
-		case f.Severity <= closure.Warning:
+			refused = append(refused, f)
+		default:
 			p.Warnings = append(p.Warnings, warning(&f))
-			p.warned = append(p.warned, f)
+			if f.Kind != closure.KindAside { // what does not come along is nothing that a bundle has
+				p.warned = append(p.warned, f)
+			}
 		}
 	}
-	open, _, _ := p.closure.Sift(p.Accepted, opts.Accept)
-	if len(open) > 0 && !opts.AllowConflicts {
-		return &ConflictError{Findings: open}
+	if len(refused) > 0 && !opts.AllowConflicts {
+		return &ConflictError{Findings: refused}
 	}
 	return nil
 }
 
 // fewReferences is how many references two unrelated libraries may share by accident, as strlcpy or
-// _Unwind_Resume do in one healthy program in 200: the bundle keeps them as they are and tells it.
-// One library inside another shares scores.
+// _Unwind_Resume do in one healthy program in 200: the bundle keeps fewer as they are and tells it.
+// One library inside another shares scores. The reader is told the number in cmd/topics/findings.md.
 const fewReferences = 10
 
+// isFew reports whether a finding is of so few references that no bundle is refused for it.
+func isFew(f *closure.Finding) bool {
+	return f.Kind == closure.KindInterposed && f.References < fewReferences
+}
+
 // refuses reports whether a finding stands in the way of a bundle.
-func refuses(f *closure.Finding) bool {
-	if f.Kind == closure.KindInterposed && f.References < fewReferences {
-		return false
+func refuses(f *closure.Finding) bool { return f.Severity == closure.Error && !isFew(f) }
+
+// warning is a finding that refuses no bundle as a line.
+func warning(f *closure.Finding) string {
+	line := f.Name + ": " + closure.Behind(f.Name, f.What)
+	if f.Severity == closure.Error {
+		line += fmt.Sprintf("; it is kept, since fewer than %d references may go astray by accident", fewReferences)
 	}
-	return f.Severity == closure.Error
+	return line
 }
 
 // canStart reports whether the kernel can start a file: one that names an interpreter, or a static

@@ -418,7 +418,7 @@ func TestPlanInterposition(t *testing.T) {
 		}
 		return defined, wanted
 	}
-	for n, refused := range map[int]bool{2: false, 20: true} {
+	for n, refused := range map[int]bool{9: false, 10: true} {
 		defined, wanted := names(n)
 		inner, outer, user := lib("libinner.so.1"), lib("libouter.so.1"), lib("libuser.so.1", "libinner.so.1")
 		inner.Symbols, outer.Symbols, user.Symbols = defined, append([]elftest.Symbol{{Name: "first"}}, defined...), wanted
@@ -436,5 +436,24 @@ func TestPlanInterposition(t *testing.T) {
 		}
 		require.NoError(t, err)
 		require.Len(t, p.Warnings, 1)
+		require.Contains(t, p.Warnings[0], "9 references of libuser.so.1 to shared_")
+		require.Contains(t, p.Warnings[0], "; it is kept, since fewer than 10 references may go astray by accident")
+
+		v := verify(t, written(t, "x.tar", pack(t, p, bundle.PackOptions{Format: bundle.FormatTar})))
+		require.Empty(t, v.Findings)
+		require.Len(t, v.Accepted, 1)
+		require.True(t, v.Kept(&v.Accepted[0]), "nobody allowed it")
+
+		c, err := closure.Walk(root, []string{elftest.StorePath("one-1") + "/bin/one"}, closure.Options{})
+		require.NoError(t, err)
+		findings, err := closure.Judge(c)
+		require.NoError(t, err)
+		p, err = bundle.NewPlan(c, bundle.Options{Interp: "wrapper", Accept: []closure.Acceptance{c.Accept(&findings[0], "a test")}})
+		require.NoError(t, err)
+		require.Empty(t, p.Warnings, "somebody has looked at it")
+		require.Len(t, p.Accepted, 1)
 	}
+	help, err := os.ReadFile("../cmd/topics/findings.md")
+	require.NoError(t, err)
+	require.Contains(t, string(help), "Of fewer than 10 references it refuses no bundle")
 }

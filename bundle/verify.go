@@ -53,7 +53,7 @@ type VerifyOptions struct {
 type Verification struct {
 	Manifest *Manifest         // nil where none can be read
 	Findings []closure.Finding // sorted; empty when all is well
-	Accepted []closure.Finding // those that the manifest records as allowed, and that are no error now
+	Accepted []closure.Finding // those that the manifest records, allowed or kept, and that are no error now
 
 	// Fits are the known targets whose C library has all that is asked of it, the oldest first, where programs
 	// use the target's own and no target is named.

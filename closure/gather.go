@@ -136,6 +136,7 @@ func (g *gatherer) finish(c *Closure) error {
 			return ok && c.Op != wrapper.Suffix
 		}))
 	}
+	g.askedPlugins(c)
 	c.asides = append(c.asides, g.asides...)
 	return nil
 }

@@ -102,6 +102,7 @@ func (g *gatherer) plugins(c *Closure) error {
 		g.changes[m.Asked], m.Plugins = nil, matches
 		for i := range matches {
 			if p := &matches[i]; g.follow.takes(p.Rule) {
+				p.Taken = true
 				g.plugin(m, p)
 			}
 		}

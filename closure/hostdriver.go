@@ -13,13 +13,13 @@ var hostDrivers = []struct{ pattern, what string }{
 	{"libGL.so*", "OpenGL"}, {"libGLX.so*", "OpenGL"}, {"libGLX_*.so*", "OpenGL"}, {"libOpenGL.so*", "OpenGL"},
 	{"libGLESv[12]*.so*", "OpenGL ES"}, {"libGLES_*.so*", "OpenGL ES"}, {"libGLdispatch.so*", "OpenGL"},
 	{"libEGL.so*", "EGL"}, {"libEGL_*.so*", "EGL"}, {"libglapi.so*", "OpenGL"}, {"libgallium*.so*", "OpenGL"},
-	{"libgbm.so*", "GBM"}, {"*_gbm.so", "GBM"}, {"*_dri.so", "a Mesa driver"}, {"dri_gbm.so", "GBM"},
+	{"libgbm.so*", "GBM"}, {"?*_gbm.so", "GBM"}, {"?*_dri.so", "a Mesa driver"}, {"dri_gbm.so", "GBM"},
 	{"libbrcmGLESv2.so*", "OpenGL ES"}, {"libbrcmEGL.so*", "EGL"}, {"libbcm_host.so*", "VideoCore"},
 	{"libmmal*.so*", "VideoCore"}, {"libopenmaxil.so*", "VideoCore"},
 	// Vulkan loader docs/LoaderDriverInterface.md: libraries that an ICD manifest names.
 	{"libvulkan.so*", "Vulkan"}, {"libvulkan_*.so*", "a Vulkan driver"}, {"libVkLayer_*.so*", "a Vulkan layer"},
 	// libva va/va.c: va_openDriver; libvdpau src/vdpau_wrapper.c.
-	{"*_drv_video.so", "a VA-API driver"}, {"libvdpau_*.so*", "a VDPAU driver"},
+	{"?*_drv_video.so", "a VA-API driver"}, {"libvdpau_*.so*", "a VDPAU driver"},
 	// NVIDIA's driver installs these; their version is that of the kernel module.
 	{"libcuda.so*", "the CUDA driver"}, {"libnvidia-*.so*", "NVIDIA's driver"}, {"libnvcuvid.so*", "NVIDIA's driver"},
 	{"libnvoptix.so*", "NVIDIA's driver"}, {"libcudadebugger.so*", "NVIDIA's driver"},

@@ -134,7 +134,9 @@ func (j *judge) interposition(r *rebound) Finding {
 	}
 	if r.taken == j.m.Program() {
 		taken = "the program"
-		f.Advice = "link the program without -rdynamic, or with a version script that hides these names"
+		// ld(1), --export-dynamic: without it, what the libraries on the command line refer to is exported all the same.
+		f.Advice = "rename these names in the program, make them static, or hide them (-fvisibility=hidden, a version script): " +
+			"a program exports what its libraries refer to, without -rdynamic too"
 	} else {
 		f.Advice = fmt.Sprintf("hide the names in %s (a version script, -Wl,--exclude-libs,ALL), let their users need %s before it, "+
 			"or run them as two processes", taken, wanted)

@@ -156,14 +156,25 @@ func byName(needs []*Need) [][]*Need {
 }
 
 // who lists the file names of requesters: "a", "a and b", "a, b and 3 more".
-func who(needs []*Need) string {
+func who(needs []*Need) string { return join(requesters(needs)) }
+
+// verb is a list of names with its verb: "a needs", "a and b need".
+func verb(names []string, one, many string) string {
+	if len(names) > 1 {
+		return join(names) + " " + many
+	}
+	return join(names) + " " + one
+}
+
+// requesters are the file names of who needs something, each once.
+func requesters(needs []*Need) []string {
 	var names []string
 	for _, n := range needs {
 		if name := path.Base(n.From.Path); !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
-	return join(names)
+	return names
 }
 
 // stem is a library's name without what tells its versions apart: libprotobuf of libprotobuf.so.32,

@@ -149,12 +149,29 @@ var judged = []judgement{
 		},
 	},
 	{
+		name: "interposed_data_of_inline_functions", // as Qt for arm64 has them, neither weak nor unique
+		files: elftest.Tree{
+			storeApp + "/bin/app":        app(storeGlibc, storeB+"/lib:"+storeA+"/lib", "libtflite.so", "liba.so"),
+			storeA + "/lib/liba.so":      exporting(lib("liba.so"), elftest.Symbol{Name: "_ZZN1a1bEvE1c", Relocs: []uint32{rJumpSlot}}),
+			storeB + "/lib/libtflite.so": exporting(lib("libtflite.so"), named("_ZZN1a1bEvE1c")...),
+		},
+	},
+	{
 		name: "interposed_by_the_program",
 		files: elftest.Tree{
 			storeApp + "/bin/app":   exporting(app(storeGlibc, storeA+"/lib", "liba.so"), named("log")...),
 			storeA + "/lib/liba.so": exporting(lib("liba.so"), elftest.Symbol{Name: "log", Relocs: []uint32{rJumpSlot}}),
 		},
 		want: []string{"warning interposed liba.so: APP/bin/app, A/lib/liba.so"},
+	},
+	{
+		name: "replaced_error_handler", // of BLAS, by a library that stands before it
+		files: elftest.Tree{
+			storeApp + "/bin/app":          app(storeGlibc, storeB+"/lib:"+storeA+"/lib:"+pb2+"/lib", "liboctave.so", "libqrupdate.so"),
+			storeA + "/lib/libqrupdate.so": refers(runPath(lib("libqrupdate.so", "libblas.so.3"), pb2+"/lib"), named("xerbla_")...),
+			storeB + "/lib/liboctave.so":   exporting(lib("liboctave.so"), named("xerbla_", "octave")...),
+			pb2 + "/lib/libblas.so.3":      exporting(lib("libblas.so.3"), named("xerbla_", "dgemm_")...),
+		},
 	},
 	{
 		name: "replaced_allocator",

@@ -109,7 +109,7 @@ func (j *judge) mixedLibcs() error {
 		if len(wrong) > 0 {
 			j.add(Finding{Kind: KindLibc, Severity: Error, Name: wrong[0].Name, Advice: advice,
 				Copies: []Copy{{Path: wrong[0].Name, Chains: chains(wrong)}},
-				What:   fmt.Sprintf("%s is linked with glibc, and the loader is musl's", who(wrong))})
+				What:   fmt.Sprintf("%s linked with glibc, and the loader is musl's", verb(requesters(wrong), "is", "are"))})
 		}
 		return nil
 	}

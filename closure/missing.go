@@ -96,11 +96,11 @@ func (j *judge) missing() error {
 		f := Finding{
 			Kind: KindMissing, Severity: Error, Name: m.Name,
 			Copies: []Copy{{Path: m.Name, Chains: chains(m.Needs), Tried: m.Tried}},
-			What:   fmt.Sprintf("%s needs %s, and nothing answers: the program does not start", who(m.Needs), m.Name),
+			What:   fmt.Sprintf("%s %s, and nothing answers: the program does not start", verb(requesters(m.Needs), "needs", "need"), m.Name),
 			Advice: fmt.Sprintf("add the library that has %s to the build inputs of %s", m.Name, who(m.Needs)),
 		}
 		if len(m.Needs) > 0 && m.Needs[0].From.Opened != nil {
-			f.What = fmt.Sprintf("%s needs %s, and nothing answers: opening %s fails", who(m.Needs), m.Name,
+			f.What = fmt.Sprintf("%s %s, and nothing answers: opening %s fails", verb(requesters(m.Needs), "needs", "need"), m.Name,
 				m.Needs[0].From.Opened.Name)
 		}
 		if len(m.Needs) == 0 {

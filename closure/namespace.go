@@ -12,7 +12,7 @@ import (
 // namespaceOf is the group that a symbol belongs to: "google::protobuf::*" of a C++ name, by its
 // leading identifiers (Itanium C++ ABI 5.1, <nested-name>), or the name itself.
 func namespaceOf(symbol string) string {
-	ids := nestedIDs(symbol)
+	ids, _ := nestedIDs(symbol)
 	switch len(ids) {
 	case 0:
 		return symbol
@@ -22,12 +22,19 @@ func namespaceOf(symbol string) string {
 	return ids[0] + "::" + ids[1] + "::*"
 }
 
-// nestedIDs are the identifiers with which the nested name of a mangled symbol begins; none for
-// another symbol.
-func nestedIDs(symbol string) []string {
+// ofTemplate reports whether a mangled symbol is nested in a template that is named by identifiers, or is one itself
+// (Itanium C++ ABI 5.1, <template-args>).
+func ofTemplate(symbol string) bool {
+	ids, rest := nestedIDs(symbol)
+	return ids != nil && strings.HasPrefix(rest, "I")
+}
+
+// nestedIDs are the identifiers with which the nested name of a mangled symbol begins, and what stands behind them; none
+// for another symbol.
+func nestedIDs(symbol string) (ids []string, rest string) {
 	rest, ok := strings.CutPrefix(symbol, "_Z")
 	if !ok {
-		return nil
+		return nil, ""
 	}
 	rest = strings.TrimPrefix(rest, "GV") // <special-name>: a guard variable
 	rest = strings.TrimLeft(rest, "Z")    // a local name: its function's
@@ -39,14 +46,13 @@ func nestedIDs(symbol string) []string {
 	}
 	rest, ok = strings.CutPrefix(rest, "N")
 	if !ok {
-		return nil
+		return nil, ""
 	}
 	rest = strings.TrimLeft(rest, "VKrRO") // qualifiers of a member function
-	var ids []string
 	if after, ok := strings.CutPrefix(rest, "St"); ok {
 		ids, rest = append(ids, "std"), after
 	}
-	for len(ids) < 3 {
+	for len(ids) < maxNested {
 		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
 		n, err := strconv.Atoi(rest[:digits])
 		if err != nil || n <= 0 || n > len(rest)-digits {
@@ -54,8 +60,11 @@ func nestedIDs(symbol string) []string {
 		}
 		ids, rest = append(ids, rest[digits:digits+n]), rest[digits+n:]
 	}
-	return ids
+	return ids, rest
 }
+
+// maxNested bounds the identifiers that are looked at.
+const maxNested = 16
 
 // maxThunk bounds the offsets of a thunk's name: "Tv0_n24_".
 const maxThunk = 16

@@ -1,6 +1,31 @@
 package closure
 
-import "testing"
+import (
+	"debug/elf"
+	"testing"
+)
+
+func TestIsVague(t *testing.T) {
+	for _, test := range []struct {
+		symbol string
+		kind   elf.SymType
+		want   bool
+	}{
+		{"_ZTIN6google8protobuf7MessageE", elf.STT_OBJECT, true},
+		{"_ZGVZN9QMetaType21registerConverterImplIiEEbvE10unregister", elf.STT_OBJECT, true},
+		{"_ZZN9QMetaType21registerConverterImplIiEEbvE10unregister", elf.STT_OBJECT, true},
+		{"_ZN13QMetaSequence12MetaSequenceI5QListIiEE5valueE", elf.STT_OBJECT, true},
+		{"_ZN1a1b1c1d1eIiE5valueE", elf.STT_OBJECT, true},
+		{"_ZN13QMetaSequence12MetaSequenceI5QListIiEE5valueEv", elf.STT_FUNC, false},
+		{"_ZN6google8protobuf8internal5emptyE", elf.STT_OBJECT, false},
+		{"I", elf.STT_OBJECT, false},
+		{"_ZNI", elf.STT_OBJECT, false},
+	} {
+		if got := isVague(test.symbol, test.kind); got != test.want {
+			t.Errorf("%s: got %v", test.symbol, got)
+		}
+	}
+}
 
 func TestNamespaceOf(t *testing.T) {
 	for symbol, want := range map[string]string{

@@ -13,7 +13,7 @@ import (
 // KiB. A file's segments fit some sizes and not others, by what its link editor was told.
 
 // pageSizesOf are the page sizes beyond 4 KiB that some Linux machines use for programs of a kind.
-// 32-bit Arm programs meet them on a 64-bit kernel (Linux arch/arm64/Kconfig: COMPAT).
+// 32-bit Arm programs meet them on a 64-bit kernel only (Linux arch/arm64/Kconfig: COMPAT).
 func pageSizesOf(machine elf.Machine) []uint64 {
 	switch machine {
 	case elf.EM_AARCH64:
@@ -42,7 +42,7 @@ func (a *audit) pageSizes() error {
 			Advice: "link them with -Wl,-z,max-page-size=65536, or let the machine start a kernel with 4 KiB pages" +
 				" (Raspberry Pi 5: kernel=kernel8.img in config.txt)",
 		}
-		if !known && size > 16<<10 {
+		if !known && isRarePage(a.m.Program().Object.Info.Machine, size) {
 			f.Severity = Note
 		}
 		var why string
@@ -64,6 +64,12 @@ func (a *audit) pageSizes() error {
 		}
 	}
 	return nil
+}
+
+// isRarePage reports whether hardly a machine has pages of a size for programs of a kind: 64 KiB, and more than 4 KiB
+// for 32-bit Arm, whose distributions link for 4 KiB and so have no kernel of their own with larger ones.
+func isRarePage(machine elf.Machine, size uint64) bool {
+	return size > 16<<10 || machine == elf.EM_ARM
 }
 
 // pageMachine names who has pages of a size.

@@ -59,12 +59,18 @@ type PluginMatch struct {
 	Files   []string // the plugins, each in one of Folders; or files that stand alone
 	Caches  []string // files that name plugins by absolute paths ([PluginVar.Cache])
 	More    bool     // there are more than are told of
+	Taken   bool     // Gather takes along what there is
 
 	env   map[string]string // what wrappers set
 	have  map[string]bool   // what is in Folders and Files
 	seen  map[*node]bool    // folders that were looked into
 	alone []string          // files that are in none of Folders
 	own   []string          // folders, and files alone, that no variable led to
+}
+
+// There reports whether there is anything of the rule.
+func (p *PluginMatch) There() bool {
+	return len(p.Files) > 0 || p.Rule.Files == "" && len(p.Folders) > 0
 }
 
 // wishes are the plugins as libraries that the library opens.

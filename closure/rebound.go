@@ -216,7 +216,7 @@ func (b *Bindings) rebounds() []*rebound {
 			symbol := o.symbols.Symbol(int(ref.Symbol))
 			taken := b.objects[to.object].symbols.Entry(int(to.symbol))
 			wanted := e.definition(want, i, ref, candidates)
-			strong := !isVague(symbol.Name) && taken.Bind == elf.STB_GLOBAL && (wanted.Bind == elf.STB_GLOBAL || !strings.HasPrefix(symbol.Name, "_Z"))
+			strong := !isVague(symbol.Name, taken.Type) && taken.Bind == elf.STB_GLOBAL && (wanted.Bind == elf.STB_GLOBAL || !strings.HasPrefix(symbol.Name, "_Z"))
 			if at[pair].usage(o.loaded).add(symbol.Name, symbol.Version, strong) && strong {
 				at[pair].twins = append(at[pair].twins, twin{wanted, taken})
 			}
@@ -225,10 +225,16 @@ func (b *Bindings) rebounds() []*rebound {
 	return pairs
 }
 
-// isVague reports whether a symbol is what C++ makes wherever it is used: a class's tables and names,
-// guards of variables (Itanium C++ ABI 5.2, "Vague Linkage").
-func isVague(symbol string) bool {
-	return strings.HasPrefix(symbol, "_ZT") || strings.HasPrefix(symbol, "_ZGV")
+// isVague reports whether a symbol is what C++ makes wherever it is used: a class's tables and names, variables of an
+// inline function and their guards, data of a class template (Itanium C++ ABI 5.2, "Vague Linkage"). Some builds, as
+// Debian's of Qt for arm64, have it neither weak nor unique.
+func isVague(symbol string, kind elf.SymType) bool {
+	for _, p := range []string{"_ZT", "_ZGV", "_ZZ"} {
+		if strings.HasPrefix(symbol, p) {
+			return true
+		}
+	}
+	return kind == elf.STT_OBJECT && ofTemplate(symbol)
 }
 
 // byDesign reports whether a rebound reference is meant to be so.
@@ -244,7 +250,7 @@ func (e *expecter) byDesign(from int, ref elfpatch.Reference, want int32, to tar
 	if int(want) == from && isGlibc(wanted.Info.Soname) {
 		return true // what glibc does not bind to itself is there to be replaced: argp, obstack
 	}
-	return linkerNames[ref.Name] || isAllocator(ref.Name) || isFrontEnd(wanted) && isFrontEnd(taken)
+	return linkerNames[ref.Name] || isReplaceable(ref.Name) || isFrontEnd(wanted) && isFrontEnd(taken)
 }
 
 // isFrontEnd reports whether an object is one of GLVND's, which all lead to one dispatcher.
@@ -254,9 +260,10 @@ func isFrontEnd(o *Object) bool {
 	}, strings.SplitN(o.Info.Soname, ".so", 2)[0])
 }
 
-// isAllocator reports whether a symbol is one of those that programs and libraries are meant to
-// replace (glibc manual, "Replacing malloc"; C++ [replacement.functions]).
-func isAllocator(symbol string) bool {
+// isReplaceable reports whether a symbol is one of those that programs and libraries are meant to replace: memory (glibc
+// manual, "Replacing malloc"; C++ [replacement.functions]), and what BLAS and LAPACK do about a wrong argument (LAPACK
+// Users' Guide, "Error Handling and the Diagnostic Information": XERBLA; cblas_xerbla of CBLAS).
+func isReplaceable(symbol string) bool {
 	for _, p := range []string{"_Znw", "_Zna", "_Zdl", "_Zda"} {
 		if strings.HasPrefix(symbol, p) {
 			return true
@@ -265,5 +272,6 @@ func isAllocator(symbol string) bool {
 	return slices.Contains([]string{
 		"malloc", "free", "calloc", "realloc", "reallocarray", "memalign", "aligned_alloc", "posix_memalign",
 		"valloc", "pvalloc", "cfree", "malloc_usable_size",
+		"xerbla_", "xerbla_64_", "cblas_xerbla",
 	}, symbol)
 }

@@ -65,8 +65,8 @@ func (j *judge) clash(needs []*Need, others []*Object) error {
 		_, at, _ := wants[0].Own()
 		f.Copies = append(f.Copies, Copy{Object: o, Path: at, Chains: chains(wants)})
 	}
-	f.What = fmt.Sprintf("%s brings %s of %s first, so %s gets that one and not the one of %s",
-		bringer(kept), first.Name, j.place(kept.Path), who(losers), j.places(f.Copies[1:]))
+	f.What = fmt.Sprintf("%s brings %s of %s first, so %s that one and not the one of %s",
+		bringer(kept), first.Name, j.place(kept.Path), verb(requesters(losers), "gets", "get"), j.places(f.Copies[1:]))
 	f.Advice = fmt.Sprintf("build both users against one %s (one nixpkgs, or an override), or run them as two processes",
 		trimLib(stem(first.Name)))
 	f.What += j.reach(&f, losers, kept)

@@ -16,6 +16,17 @@ func ChainText(program string, chain []*Need) string {
 	return strings.Join(parts, " -> ")
 }
 
+// Behind is a sentence about something, to stand behind its name and a colon: without the name, where it begins with
+// that.
+func Behind(name, sentence string) string {
+	rest, ok := strings.CutPrefix(sentence, name)
+	predicate := strings.TrimPrefix(strings.TrimPrefix(rest, ":"), " ")
+	if !ok || name == "" || predicate == "" || predicate == rest || strings.HasPrefix(predicate, "and ") {
+		return sentence
+	}
+	return predicate
+}
+
 // Visible is a text with what cannot be seen written as in a Go string: "\x1b", "\n". Names come from files that anybody
 // may have made: so written they end no line and do not speak to a terminal.
 func Visible(s string) string {

@@ -8,6 +8,21 @@ import (
 	"github.com/nixbundle/nixbundle/closure"
 )
 
+func TestBehind(t *testing.T) {
+	for _, test := range []struct{ name, sentence, want string }{
+		{"a/bin/a", "a/bin/a ended with exit status 1", "ended with exit status 1"},
+		{"a/bin/a", "a/bin/a: damaged ELF file", "damaged ELF file"},
+		{"a/bin/a", "what binds to a/bin/a is not known", "what binds to a/bin/a is not known"},
+		{"liba.so", "liba.so.1 is not there", "liba.so.1 is not there"},
+		{"liba.so", "liba.so, libb.so and libc.so each have one", "liba.so, libb.so and libc.so each have one"},
+		{"liba.so", "liba.so and libb.so are one file", "liba.so and libb.so are one file"},
+		{"liba.so", "liba.so", "liba.so"},
+		{"", "it ends", "it ends"},
+	} {
+		assert.Equal(t, test.want, closure.Behind(test.name, test.sentence))
+	}
+}
+
 func TestVisible(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                      "",

@@ -66,8 +66,8 @@ func (j *judge) unwinder() error {
 		return nil
 	}
 	slices.Sort(uses)
-	f.What = fmt.Sprintf("%s calls %s, for which %s opens %s itself and does not find it: the process is then aborted",
-		join(users), join(slices.Compact(uses)), base(libc), LibgccName)
+	f.What = fmt.Sprintf("%s %s, for which %s opens %s itself and does not find it: the process is then aborted",
+		verb(users, "calls", "call"), join(slices.Compact(uses)), base(libc), LibgccName)
 	j.add(f)
 	return nil
 }

@@ -110,10 +110,10 @@ var wishCases = []struct {
 		"lib/libp.so":             lib(""), "g/libp.so": lib(""),
 	}, []string{"text libp.so by lib/libgmodule-2.0.so.0: g/libp.so"}},
 	{"text_of_the_machines_drivers", tree{
-		"bin/prog":        runPath(opening(program(elftest.Image{}), "dlopen", "libEGL.so.1", "/run/opengl-driver/lib/libz.so", "/usr/lib/libz.so", "libcuda.so.1"), "DIR/lib"),
+		"bin/prog":        runPath(opening(program(elftest.Image{}), "dlopen", "libEGL.so.1", "/run/opengl-driver/lib/libz.so", "/usr/lib/libz.so", "libcuda.so.1", "_drv_video.so"), "DIR/lib"),
 		"lib/libEGL.so.1": lib(""),
 	}, []string{"text libEGL.so.1 by bin/prog: nothing host: EGL", "text /run/opengl-driver/lib/libz.so by bin/prog: nothing host: the machine's drivers",
-		"text libcuda.so.1 by bin/prog: nothing host: the CUDA driver"}},
+		"text libcuda.so.1 by bin/prog: nothing host: the CUDA driver", "text _drv_video.so by bin/prog: nothing"}},
 	{"text_that_a_note_has", tree{
 		"bin/prog":    runPath(noted(opening(program(elftest.Image{}), "dlopen", "libp.so"), `[{"soname":["libp.so"]}]`), "DIR/lib"),
 		"lib/libp.so": lib(""),

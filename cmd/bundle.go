@@ -210,7 +210,7 @@ func (a *app) sayPlan(plan *bundle.Plan, output string, s *bundle.Summary) {
 		a.tell("%s", w)
 	}
 	for _, f := range plan.Accepted {
-		a.tell("%s %s: %s", inkWarning.of("allowed:"), f.Name, f.What)
+		a.tell("%s %s: %s", inkWarning.of("allowed:"), f.Name, closure.Behind(f.Name, f.What))
 	}
 	a.sayResidue(s.Manifest.Residue)
 	a.tell("%s: %d entries, %s unpacked, %s packed", inkName.of(output), s.Entries,

@@ -177,7 +177,7 @@ func printFindings(w io.Writer, findings []closure.Finding) {
 
 // printFinding prints the line that says what was found.
 func printFinding(w io.Writer, f *closure.Finding) {
-	fprintf(w, "%s %s: %s\n", severityInk(f.Severity).of(f.Severity.String()+":"), inkName.of(f.Name), f.What)
+	fprintf(w, "%s %s: %s\n", severityInk(f.Severity).of(f.Severity.String()+":"), inkName.of(f.Name), closure.Behind(f.Name, f.What))
 }
 
 // together reports whether two findings, one behind the other, are lines of one list: they show no

@@ -159,6 +159,6 @@ func printManifest(w io.Writer, m *bundle.Manifest) {
 		}
 	}
 	for _, f := range m.Accepted {
-		fprintf(w, "%s %s: %s\n", inkWarning.of("allowed:"), f.Name, f.What)
+		printRecorded(w, f.Name, f.What, f.Kept)
 	}
 }

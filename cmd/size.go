@@ -77,10 +77,16 @@ func (a *app) size(args []string, flags sizeFlags) error {
 
 // printSizes prints the parts of a closure, and what they are together.
 func (a *app) printSizes(c *closure.Closure, by string) {
-	parts, what := c.ByStorePath(), "STORE PATH"
-	paths := len(parts)
-	if by == "object" {
+	parts := c.ByStorePath()
+	paths := storePaths(c, parts)
+	what := "STORE PATH"
+	switch {
+	case by == "object":
 		parts, what = c.ByObject(), "OBJECT"
+	case paths == 0:
+		what = "FILE"
+	case paths < len(parts):
+		what = "STORE PATH OR FILE"
 	}
 	a.printRow(inkName, "SIZE", "RETAINED", what)
 	if by == "dominator" {
@@ -97,6 +103,17 @@ func (a *app) printSizes(c *closure.Closure, by string) {
 	}
 	fprintf(a.Stdout, "%s, %s: %s\n", count(len(c.Objects), "object", "objects"),
 		count(paths, "store path", "store paths"), bytesText(totalSize(parts)))
+}
+
+// storePaths is how many parts are store paths; the others are files outside the store.
+func storePaths(c *closure.Closure, parts []*closure.Part) int {
+	n := 0
+	for _, p := range parts {
+		if _, _, ok := closure.ParseStorePath(c.StoreDir, p.Path); ok {
+			n++
+		}
+	}
+	return n
 }
 
 func (a *app) printRow(numbers ink, size, retained, path string) {

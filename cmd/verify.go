@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -161,8 +162,18 @@ func (a *app) printVerification(name string, v *bundle.Verification, r *trial.Re
 		fprintf(a.Stdout, "%s: %s %s\n", name, r.Program, r.String())
 	}
 	for _, f := range v.Accepted {
-		fprintf(a.Stdout, "%s %s: %s\n", inkWarning.of("allowed:"), f.Name, f.What)
+		printRecorded(a.Stdout, f.Name, f.What, v.Kept(&f))
 	}
+}
+
+// printRecorded prints a finding that the manifest records: one that somebody allowed, or that was kept since it refuses
+// no bundle.
+func printRecorded(w io.Writer, name, what string, kept bool) {
+	state := "allowed:"
+	if kept {
+		state = "kept:"
+	}
+	fprintf(w, "%s %s: %s\n", inkWarning.of(state), name, closure.Behind(name, what))
 }
 
 // looking says how many files may look for what they name in the store.
