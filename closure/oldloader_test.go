@@ -1,8 +1,11 @@
 package closure_test
 
 import (
+	"debug/elf"
+	"errors"
 	"testing"
 
+	"github.com/nixbundle/nixbundle/closure"
 	"github.com/nixbundle/nixbundle/elfpatch/elftest"
 )
 
@@ -40,6 +43,47 @@ func TestSilentLoader(t *testing.T) {
 		m := walk(t, files, "/bin/prog").LinkMaps[0]
 		if m.Loader.Version != test.want || (m.Loaded[1].Path == "/opt/tls/liba.so") != test.tls {
 			t.Errorf("%s: version %v, loaded %q", test.name, m.Loader.Version, paths(m))
+		}
+	}
+}
+
+// TestVerifyByLoader: what stops one glibc, and not another.
+func TestVerifyByLoader(t *testing.T) {
+	aligned := func(to uint64) elftest.File {
+		return reloaded(func(loads []elf.Prog64) {
+			for i := range loads {
+				loads[i].Align = to
+			}
+		})
+	}
+	upstream := debian
+	upstream.Lib = "lib64"
+	for _, test := range []struct {
+		name   string
+		file   elftest.File
+		loader closure.Loader
+		minor  int
+		stops  string
+	}{
+		{"less than a page", aligned(8), debian, 34, "ELF load command alignment not page-aligned"},
+		{"less than a page", aligned(8), debian, 35, ""},
+		{"more than their places", aligned(1 << 20), debian, 34, "ELF load command address/offset not page-aligned"},
+		{"more than their places", aligned(1 << 20), debian, 35, ""},
+		{"none", aligned(0), debian, 35, ""},
+		{"other byte order", elftest.Image{Machine: elf.EM_S390}, debian, 36, ""},
+		{"other byte order", elftest.Image{Machine: elf.EM_S390}, upstream, 36, "data encoding is not that of the program"},
+	} {
+		loader := test.loader
+		loader.Version = [2]int{2, test.minor}
+		files := elftest.Tree{
+			"/bin/prog":    runPath(program(elftest.Image{}, "liba.so"), "/one:/two"),
+			"/one/liba.so": test.file,
+			"/two/liba.so": lib(""),
+		}
+		_, err := closure.Walk(files.FS(), []string{"/bin/prog"}, closure.Options{Loader: &loader})
+		var stop *closure.LoadError
+		if errors.As(err, &stop) != (test.stops != "") || stop != nil && stop.Why != test.stops {
+			t.Errorf("%s, %d: got %v, want %q", test.name, test.minor, err, test.stops)
 		}
 	}
 }

@@ -15,10 +15,13 @@ type Info struct {
 	Data       elf.Data
 	OSABI      elf.OSABI
 	ABIVersion uint8
-	Type       elf.Type
-	Machine    elf.Machine
-	Flags      uint32 // e_flags, which hold the float ABI on Arm, RISC-V and MIPS
-	Entry      uint64 // an address; 0 when there is none
+	// IdentPadding: what is behind these in e_ident is not all zero, which glibc does not load.
+	IdentPadding bool
+	Type         elf.Type
+	Machine      elf.Machine
+	Version      uint32 // e_version; EV_CURRENT in whatever is loaded
+	Flags        uint32 // e_flags, which hold the float ABI on Arm, RISC-V and MIPS
+	Entry        uint64 // an address; 0 when there is none
 
 	Segments []Segment      // all program headers, in file order
 	Interp   string         // PT_INTERP; "" when there is none
@@ -213,8 +216,8 @@ func (f *file) segment(t elf.ProgType) *Segment {
 
 func (f *file) info() (*Info, error) {
 	info := &Info{
-		Class: f.class, Data: f.data, OSABI: f.osABI, ABIVersion: f.abiVersion, Type: f.typ,
-		Machine: f.machine, Flags: f.flags, Entry: uint64(f.entry), Segments: f.segments,
+		Class: f.class, Data: f.data, OSABI: f.osABI, ABIVersion: f.abiVersion, IdentPadding: f.padding,
+		Type: f.typ, Version: f.version, Machine: f.machine, Flags: f.flags, Entry: uint64(f.entry), Segments: f.segments,
 	}
 	if f.typ == elf.ET_CORE {
 		return info, nil
