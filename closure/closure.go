@@ -60,6 +60,7 @@ type LinkMap struct {
 
 	process  *process  // nil where nothing is loaded
 	bindings *Bindings // once they are known
+	uniques  uniques   // likewise
 }
 
 // Program is the program itself, or the library that is walked by itself; nil where Err says why it could not be.
