@@ -159,6 +159,43 @@ var fileRules = []rule{
 		},
 		want: []string{"lib/libearly.so [run path]", "lib/liblate.so [run path]", "lib/libfil.so [run path]"},
 	},
+	{
+		name: "auxiliary_before_a_need_answers_it",
+		tree: tree{
+			"bin/prog":      runPath(program(elftest.Image{}, "libfil.so"), "DIR/lib"),
+			"lib/libfil.so": auxiliaryFirst(lib(""), "libother.so", "libn.so"),
+			// The need is answered by the soname of what is there, and no file is looked for.
+			"lib/libother.so": lib("libn.so"),
+			"lib/libn.so":     lib("libn.so"),
+		},
+		want: []string{"lib/libother.so [run path]", "lib/libfil.so [run path]"},
+	},
+	{
+		name: "need_before_an_auxiliary_answers_first",
+		tree: tree{
+			"bin/prog":        runPath(program(elftest.Image{}, "libfil.so"), "DIR/lib"),
+			"lib/libfil.so":   elftest.Image{Needed: []string{"libn.so"}, Auxiliary: []string{"libother.so"}, RunPath: "DIR/lib", HasRunPath: true},
+			"lib/libother.so": lib("libn.so"),
+			"lib/libn.so":     lib("libn.so"),
+		},
+		want: []string{"lib/libother.so [run path]", "lib/libfil.so [run path]", "lib/libn.so [run path]"},
+	},
+	{
+		name: "auxiliary_that_is_broken_is_missing",
+		tree: tree{
+			"bin/prog":       runPath(program(elftest.Image{}, "libfil.so"), "DIR/lib"),
+			"lib/libfil.so":  elftest.Image{Auxiliary: []string{"libtext.so"}, RunPath: "DIR/lib", HasRunPath: true},
+			"lib/libtext.so": elftest.Data("INPUT(-lc)"),
+		},
+		want: []string{"lib/libfil.so [run path]"},
+	},
+}
+
+// auxiliaryFirst is a library with DT_AUXILIARY before DT_NEEDED, as LLVM's lld writes it.
+func auxiliaryFirst(im elftest.Image, auxiliary, needed string) elftest.Image {
+	im.Auxiliary, im.RunPath, im.HasRunPath = []string{auxiliary}, "DIR/lib", true
+	im.Dyn = append(im.Dyn, elftest.Dyn{Tag: elf.DT_NEEDED, Str: needed})
+	return im
 }
 
 // links is a library at the end of a chain of links; where they are too many, the rest of the list

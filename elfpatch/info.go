@@ -1,8 +1,10 @@
 package elfpatch
 
 import (
+	"cmp"
 	"debug/elf"
 	"io"
+	"iter"
 	"slices"
 
 	"github.com/nixbundle/nixbundle/elfpatch/stub"
@@ -41,6 +43,7 @@ type Info struct {
 	DynFlags1  elf.DynFlag1 // DT_FLAGS_1
 	Filter     []string     // DT_FILTER
 	Auxiliary  []string     // DT_AUXILIARY
+	order      []elf.DynTag // of Needed, Filter and Auxiliary; nil where they stand in that order
 	Audit      string       // DT_AUDIT: a library that watches the loader, and in its way
 	DepAudit   string       // DT_DEPAUDIT
 	Symbolic   bool         // DT_SYMBOLIC or DF_SYMBOLIC: symbols are looked up in the file itself first
@@ -50,6 +53,44 @@ type Info struct {
 	Debug      bool         // DT_DEBUG
 	VerNeeds   []VerNeed
 	VerDefs    []VerDef
+}
+
+// Dependencies are DT_NEEDED, DT_FILTER and DT_AUXILIARY in the order of the dynamic section, in which a loader
+// goes through them: binutils writes the first before the others, LLVM's lld behind them.
+func (i *Info) Dependencies() iter.Seq2[elf.DynTag, string] {
+	return func(yield func(elf.DynTag, string) bool) {
+		tags := []elf.DynTag{elf.DT_NEEDED, dtFilter, dtAux}
+		left := [][]string{i.Needed, i.Filter, i.Auxiliary}
+		for _, tag := range i.order {
+			k := slices.Index(tags, tag)
+			if len(left[k]) > 0 && !yield(tag, left[k][0]) {
+				return
+			}
+			left[k] = left[k][min(1, len(left[k])):]
+		}
+		for k, tag := range tags {
+			for _, name := range left[k] {
+				if !yield(tag, name) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// dependencyOrder is the order of those tags; nil for the usual one.
+func (f *file) dependencyOrder() []elf.DynTag {
+	var order []elf.DynTag
+	for _, e := range f.dyn.entries {
+		if e.tag == elf.DT_NEEDED || e.tag == dtFilter || e.tag == dtAux {
+			order = append(order, e.tag)
+		}
+	}
+	rank := func(t elf.DynTag) int { return slices.Index([]elf.DynTag{elf.DT_NEEDED, dtFilter, dtAux}, t) }
+	if slices.IsSortedFunc(order, func(a, b elf.DynTag) int { return cmp.Compare(rank(a), rank(b)) }) {
+		return nil
+	}
+	return order
 }
 
 // Segment is one program header (gABI 5, "Program Header").
