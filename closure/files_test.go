@@ -160,6 +160,17 @@ var fileRules = []rule{
 		want: []string{"lib/libearly.so [run path]", "lib/liblate.so [run path]", "lib/libfil.so [run path]"},
 	},
 	{
+		name: "filtee_answers_names_before_its_filter",
+		tree: tree{
+			"bin/prog":      runPath(program(elftest.Image{}, "libfil.so", "libu.so", "libb.so"), "DIR/lib"),
+			"lib/libfil.so": elftest.Image{Auxiliary: []string{"libf.so"}, RunPath: "DIR/lib", HasRunPath: true},
+			"lib/libb.so":   lib("libn.so"),
+			"lib/libf.so":   lib("libn.so"), // created after libb.so, and then moved before it
+			"lib/libu.so":   elftest.Image{Auxiliary: []string{"libn.so"}, RunPath: "DIR/lib", HasRunPath: true},
+		},
+		want: []string{"lib/libf.so [run path]", "lib/libfil.so [run path]", "lib/libu.so [run path]", "lib/libb.so [run path]"},
+	},
+	{
 		name: "auxiliary_before_a_need_answers_it",
 		tree: tree{
 			"bin/prog":      runPath(program(elftest.Image{}, "libfil.so"), "DIR/lib"),

@@ -88,7 +88,7 @@ func (s *scope) follow(l *Loaded, i int) error {
 		case d.tag == elf.DT_NEEDED:
 			s.add(d.To)
 		default:
-			i = s.insert(d.To, i)
+			i = s.insert(d.To, l, i)
 		}
 	}
 	return nil
@@ -114,8 +114,9 @@ func (p *process) ask(d *dependency) error {
 	return err
 }
 
-// insert puts a filtee before the i-th object, its filter, and gives the filter's place after that.
-func (s *scope) insert(filtee *Loaded, i int) int {
+// insert puts a filtee before the i-th object, its filter, and gives the filter's place after that. It stands
+// before the filter as well where names are compared.
+func (s *scope) insert(filtee, filter *Loaded, i int) int {
 	at := slices.Index(s.list, filtee)
 	if at >= 0 && at <= i {
 		return i
@@ -125,5 +126,6 @@ func (s *scope) insert(filtee *Loaded, i int) int {
 	}
 	filtee.scope = s
 	s.list = slices.Insert(s.list, i, filtee)
+	s.moveBefore(filtee, filter)
 	return i + 1
 }
