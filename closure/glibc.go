@@ -29,6 +29,9 @@ var (
 	legacyDirs = change{until: 37}
 	// notDirGoesOn: ENOTDIR is as good as ENOENT; before, it ends the list.
 	notDirGoesOn = change{from: 39}
+	// versionAsserted: a lookup of a version that meets the symbol in the file that is to have the version, and has no
+	// versions, ends the process (elf/dl-lookup.c: check_match).
+	versionAsserted = change{until: 41}
 	// interpListed: ld.so is on the list even where no need put it there.
 	interpListed = change{from: 41}
 	// stackStays: a library that is opened does not make the stack executable.
