@@ -251,3 +251,18 @@ func TestBindCopy(t *testing.T) {
 	}
 	realOne(t, dir+"/bin/prog")
 }
+
+// TestBindWeakCopy: of a weak copy that nothing answers the loader says nothing.
+func TestBindWeakCopy(t *testing.T) {
+	copied := elftest.Symbol{Name: "data", Type: elf.STT_OBJECT, Size: 8, Bind: elf.STB_WEAK, Relocs: []uint32{rCopy}}
+	dir := tree{
+		"bin/prog":    rpath(program(exporting(elftest.Image{Type: elf.ET_EXEC}, copied), "liba.so"), "DIR/lib"),
+		"lib/liba.so": lib("liba.so"),
+	}.write(t)
+	for v := range bind(t, os.DirFS("/"), dir+"/bin/prog").All() {
+		if v.To != nil || !v.Weak {
+			t.Errorf("got %+v", v)
+		}
+	}
+	realOne(t, dir+"/bin/prog")
+}
