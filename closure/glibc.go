@@ -21,6 +21,9 @@ var (
 	hwcapsDirs = change{from: 33}
 	// alignChecked: p_align of what is loaded must be a multiple of the page size.
 	alignChecked = change{until: 35}
+	// protectedCopied: a slot of the GOT for protected data leads to the program's copy of it
+	// (ELF_RTYPE_CLASS_EXTERN_PROTECTED_DATA; x86, Arm).
+	protectedCopied = change{until: 36}
 	// relrRead: DT_RELR is processed.
 	relrRead = change{from: 36}
 	// abiTags: a file whose NT_GNU_ABI_TAG names another system is passed over.
