@@ -24,6 +24,8 @@ var (
 	// protectedCopied: a slot of the GOT for protected data leads to the program's copy of it
 	// (ELF_RTYPE_CLASS_EXTERN_PROTECTED_DATA; x86, Arm).
 	protectedCopied = change{until: 36}
+	// depthFirst: objects are relocated depth first; before, by another sort (elf/dl-sort-maps.c).
+	depthFirst = change{from: 35}
 	// relrRead: DT_RELR is processed.
 	relrRead = change{from: 36}
 	// abiTags: a file whose NT_GNU_ABI_TAG names another system is passed over.

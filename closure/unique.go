@@ -144,9 +144,8 @@ func (b *binder) protect(self int32, ref elfpatch.Reference, to *target) {
 // relocationOrder is the order in which the objects of the start are relocated, the program last.
 func (m *LinkMap) relocationOrder() []*Loaded { return m.dependenciesFirst(m.Loaded) }
 
-// dependenciesFirst is the order in which the objects of a list are relocated: dependencies first, depth first from
-// the last of the list, its first one last (glibc 2.35 and later, elf/dl-sort-maps.c: _dl_sort_maps_dfs;
-// elf/rtld.c: dl_main, elf/dl-open.c: dl_open_worker_begin).
+// dependenciesFirst is the order in which the objects of a list are relocated (elf/rtld.c: dl_main, elf/dl-open.c:
+// dl_open_worker).
 func (m *LinkMap) dependenciesFirst(list []*Loaded) []*Loaded {
 	if len(list) == 0 {
 		return nil
@@ -157,6 +156,23 @@ func (m *LinkMap) dependenciesFirst(list []*Loaded) []*Loaded {
 			needs[n.From] = append(needs[n.From], n.To)
 		}
 	}
+	if m.Loader.does(depthFirst) {
+		return depthFirstOrder(list, needs)
+	}
+	list = slices.Clone(list)
+	if list[0] == m.Program() {
+		sortMaps(list[1:], needs)
+	} else {
+		list = slices.DeleteFunc(list, func(l *Loaded) bool { return l.Opened == nil }) // relocated before
+		sortMaps(list, needs)
+	}
+	slices.Reverse(list)
+	return list
+}
+
+// depthFirstOrder has dependencies first, depth first from the last of the list, its first one last (glibc 2.35 and
+// later, elf/dl-sort-maps.c: _dl_sort_maps_dfs).
+func depthFirstOrder(list []*Loaded, needs map[*Loaded][]*Loaded) []*Loaded {
 	visited := map[*Loaded]bool{list[0]: true}
 	var order []*Loaded
 	var visit func(*Loaded)
@@ -174,4 +190,30 @@ func (m *LinkMap) dependenciesFirst(list []*Loaded) []*Loaded {
 		visit(list[i])
 	}
 	return append(order, list[0])
+}
+
+// sortMaps moves each object behind the last one that needs it (glibc elf/dl-sort-maps.c:
+// _dl_sort_maps_original). Of objects that need one another some round, seen ends it.
+func sortMaps(maps []*Loaded, needs map[*Loaded][]*Loaded) {
+	seen := make([]int, len(maps))
+	for i := 0; i < len(maps); {
+		seen[i]++
+		l := maps[i]
+		k := len(maps) - 1
+		for k > i && (maps[k] == l || !slices.Contains(needs[maps[k]], l)) {
+			k--
+		}
+		if k > i {
+			copy(maps[i:], maps[i+1:k+1])
+			maps[k] = l
+			if seen[i+1] <= len(maps)-i {
+				times := seen[i]
+				copy(seen[i:], seen[i+1:k+1])
+				seen[k] = times
+				continue
+			}
+		}
+		i++
+		clear(seen[i:])
+	}
 }

@@ -108,6 +108,44 @@ int main(int c, char **v) { for (int i = 1; i < c; i++) if (!dlopen(v[i], RTLD_N
 	}
 }
 
+// TestUniqueCycle: of libraries that need each other, which is relocated first, and so has the unique symbol, is another
+// one since glibc 2.35. Real loaders of 2.31 and 2.36 say so.
+func TestUniqueCycle(t *testing.T) {
+	u := elftest.Symbol{Name: "u", Bind: uniqueBind, Type: elf.STT_OBJECT, Size: 8, Relocs: []uint32{rGlobDat}}
+	symbolic := func(name, needed string) elftest.Image {
+		im := runPath(exporting(lib(name, needed), u), "/lib")
+		im.DynFlags = elf.DF_SYMBOLIC
+		return im
+	}
+	for _, test := range []struct {
+		needs     string
+		old, late string // whose u all get
+	}{
+		{"liba.so libb.so", "libb.so", "liba.so"},
+		{"libb.so liba.so", "liba.so", "libb.so"},
+		{"liba.so", "libb.so", "liba.so"},
+		{"libb.so", "liba.so", "libb.so"},
+	} {
+		files := elftest.Tree{
+			"/bin/prog":    rpath(program(elftest.Image{}, strings.Fields(test.needs)...), "/lib"),
+			"/lib/liba.so": symbolic("liba.so", "libb.so"),
+			"/lib/libb.so": symbolic("libb.so", "liba.so"),
+		}
+		for minor, to := range map[int]string{34: test.old, 35: test.late} {
+			loader := debian
+			loader.Version = [2]int{2, minor}
+			c, err := closure.Walk(files.FS(), []string{"/bin/prog"}, closure.Options{Loader: &loader})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []string{"liba.so -> " + to, "libb.so -> " + to}
+			if got := uniqueBindings(t, c.LinkMaps[0], false); !slices.Equal(got, want) {
+				t.Errorf("%s, glibc 2.%d: got %q, want %q", test.needs, minor, got, want)
+			}
+		}
+	}
+}
+
 // thatOpen are options to open libraries of a folder.
 func thatOpen(dir string, names []string) closure.Options {
 	var opts closure.Options
