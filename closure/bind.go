@@ -77,7 +77,7 @@ func Bind(m *LinkMap) (*Bindings, error) { return bindAll(m, tables{}) }
 
 // BindOpened computes what the references reach of the objects that a dlopen of m brings: the global
 // scope comes first, then the scope of what is opened (dlopen(3), RTLD_LOCAL). An object that was
-// there before has no bindings in the result.
+// there before has no bindings in the result. Like [Bind] it must not run twice at a time for one link map.
 func BindOpened(m *LinkMap, o *Open) (*Bindings, error) { return bindOpened(m, o, tables{}) }
 
 func bindAll(m *LinkMap, files tables) (*Bindings, error) {
@@ -85,8 +85,14 @@ func bindAll(m *LinkMap, files tables) (*Bindings, error) {
 		return m.bindings, nil
 	}
 	b, err := bindScope(m, m.scope(), files, func(*Loaded) bool { return true })
+	if err == nil {
+		err = b.finish(0, m.Loaded, files)
+	}
+	if err != nil {
+		return nil, err
+	}
 	m.bindings = b
-	return b, err
+	return b, nil
 }
 
 func bindOpened(m *LinkMap, o *Open, files tables) (*Bindings, error) {
@@ -96,7 +102,23 @@ func bindOpened(m *LinkMap, o *Open, files tables) (*Bindings, error) {
 			scope = append(scope, l)
 		}
 	}
-	return bindScope(m, scope, files, func(l *Loaded) bool { return l.Opened == o })
+	b, err := bindScope(m, scope, files, func(l *Loaded) bool { return l.Opened == o })
+	if err == nil {
+		err = b.finish(m.stageOf(o), o.Scope, files)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// finish does what glibc does beside plain lookups, at a stage at which the objects of a list are relocated.
+func (b *Bindings) finish(stage int, list []*Loaded, files tables) error {
+	if b.Map.Loader.Kind != LoaderGlibc {
+		return nil
+	}
+	b.checkVersions()
+	return b.bindUnique(stage, list, files)
 }
 
 // bindScope binds the references of some objects of a scope.
@@ -114,10 +136,6 @@ func bindScope(m *LinkMap, scope []*Loaded, files tables, from func(*Loaded) boo
 	b.binder = newBinder(b.objects, &m.Loader)
 	if err := b.binder.bind(); err != nil {
 		return nil, err
-	}
-	if m.Loader.Kind == LoaderGlibc {
-		b.binder.bindUnique(m)
-		b.checkVersions()
 	}
 	return b, nil
 }

@@ -17,12 +17,22 @@ const (
 type binder struct {
 	scope  []*bound
 	loader *Loader
-	exact  bool // an unversioned definition counts only where the object has none of the version
+	exact  bool            // an unversioned definition counts only where the object has none of the version
+	copies map[string]bool // the names that the program copies; nil where the loader does not look at that
 	table  hashTable
 }
 
 func newBinder(scope []*bound, loader *Loader) *binder {
-	return &binder{scope: scope, loader: loader, exact: loader.does(exactFirst), table: newHashTable(scope)}
+	b := &binder{scope: scope, loader: loader, exact: loader.does(exactFirst), table: newHashTable(scope)}
+	if len(scope) > 0 && loader.does(protectedCopied) {
+		b.copies = map[string]bool{}
+		for _, ref := range scope[0].symbols.References() {
+			if ref.Class == elfpatch.ClassCopy {
+				b.copies[ref.Name] = true
+			}
+		}
+	}
+	return b
 }
 
 // bind binds all references, object by object.
@@ -173,6 +183,7 @@ type query struct {
 	vis        elf.SymVis
 	symbolic   bool
 	toSelf     bool // the answer is the reference itself
+	pastCopies bool // what the program has copied is not looked at
 }
 
 func newQuery(symbols *elfpatch.Symbols, ref *elfpatch.Reference, self int32) query {

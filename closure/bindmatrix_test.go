@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nixbundle/nixbundle/closure"
 	"github.com/nixbundle/nixbundle/elfpatch/elftest"
 )
 
@@ -250,4 +251,55 @@ func TestBindCopy(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	realOne(t, dir+"/bin/prog")
+}
+
+// TestBindWeakCopy: of a weak copy that nothing answers the loader says nothing.
+func TestBindWeakCopy(t *testing.T) {
+	copied := elftest.Symbol{Name: "data", Type: elf.STT_OBJECT, Size: 8, Bind: elf.STB_WEAK, Relocs: []uint32{rCopy}}
+	dir := tree{
+		"bin/prog":    rpath(program(exporting(elftest.Image{Type: elf.ET_EXEC}, copied), "liba.so"), "DIR/lib"),
+		"lib/liba.so": lib("liba.so"),
+	}.write(t)
+	for v := range bind(t, os.DirFS("/"), dir+"/bin/prog").All() {
+		if v.To != nil || !v.Weak {
+			t.Errorf("got %+v", v)
+		}
+	}
+	realOne(t, dir+"/bin/prog")
+}
+
+// TestBindProtectedCopy: up to glibc 2.35 a slot of the GOT for protected data leads to the program's copy, and a
+// pointer beside it does not; from 2.36 on neither does.
+func TestBindProtectedCopy(t *testing.T) {
+	variable := elftest.Symbol{Name: "data", Type: elf.STT_OBJECT, Size: 8}
+	copied, protected := variable, variable
+	copied.Relocs = []uint32{rCopy}
+	protected.Visibility, protected.Relocs = elf.STV_PROTECTED, []uint32{rGlobDat, r64}
+	function := elftest.Symbol{Name: "f", Visibility: elf.STV_PROTECTED, Relocs: []uint32{rGlobDat, r64}}
+	files := elftest.Tree{
+		"/bin/prog":    rpath(program(exporting(elftest.Image{Type: elf.ET_EXEC}, copied), "liba.so"), "/lib"),
+		"/lib/liba.so": exporting(lib("liba.so"), protected, function),
+	}
+	for minor, want := range map[int]string{
+		35: "prog data liba.so, liba.so data liba.so, liba.so data prog, liba.so f liba.so",
+		36: "prog data liba.so, liba.so data liba.so, liba.so data liba.so, liba.so f liba.so",
+	} {
+		loader := debian
+		loader.Version = [2]int{2, minor}
+		c, err := closure.Walk(files.FS(), []string{"/bin/prog"}, closure.Options{Loader: &loader})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := closure.Bind(c.LinkMaps[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for v := range b.All() {
+			got = append(got, fmt.Sprintf("%s %s %s", path.Base(v.From.Path), v.Symbol, path.Base(v.To.Path)))
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("glibc 2.%d: got %q, want %q", minor, got, want)
+		}
+	}
 }

@@ -16,7 +16,6 @@ import (
 	"testing"
 
 	"github.com/nixbundle/nixbundle/closure"
-	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
 // realBindings asks the real loader. Each is "FILE SYMBOL VERSION|- -> FILE|UNDEFINED".
@@ -45,7 +44,7 @@ func realBindings(program, sysroot string) (map[string]bool, string, error) {
 func oracleSet(b *closure.Bindings) map[string]bool {
 	set := map[string]bool{}
 	for v := range b.All() {
-		if v.Own || v.From == b.Map.Interp || v.To == nil && v.Weak && v.Class != elfpatch.ClassCopy {
+		if v.Own || v.From == b.Map.Interp || v.To == nil && v.Weak {
 			continue
 		}
 		version, to := v.Version, "UNDEFINED"

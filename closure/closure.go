@@ -60,6 +60,7 @@ type LinkMap struct {
 
 	process  *process  // nil where nothing is loaded
 	bindings *Bindings // once they are known
+	uniques  uniques   // likewise
 }
 
 // Program is the program itself, or the library that is walked by itself; nil where Err says why it could not be.
@@ -101,12 +102,11 @@ type Loaded struct {
 	By     *Need    // the need that brought it first; nil for the program and ld.so
 	Opened *Open    // what brought it after the start; nil for what is there at start
 
-	parent  *Loaded     // whose run paths it inherits (glibc: l_loader)
-	search  searchPaths // where its own needs are searched
-	asked   bool        // needs and filters are resolved
-	needs   []*Need
-	filters []*Need
-	scope   *scope // the last one that it was put in
+	parent *Loaded       // whose run paths it inherits (glibc: l_loader)
+	search searchPaths   // where its own needs are searched
+	deps   []*dependency // in the order of its dynamic section; nil before it is asked for them
+	needs  []*Need       // those of DT_NEEDED
+	scope  *scope        // the last one that it was put in
 }
 
 // Open is one dlopen as it went. Its objects search symbols in the global scope, which is the link

@@ -21,6 +21,11 @@ var (
 	hwcapsDirs = change{from: 33}
 	// alignChecked: p_align of what is loaded must be a multiple of the page size.
 	alignChecked = change{until: 35}
+	// protectedCopied: a slot of the GOT for protected data leads to the program's copy of it
+	// (ELF_RTYPE_CLASS_EXTERN_PROTECTED_DATA; x86, Arm).
+	protectedCopied = change{until: 36}
+	// depthFirst: objects are relocated depth first; before, by another sort (elf/dl-sort-maps.c).
+	depthFirst = change{from: 35}
 	// relrRead: DT_RELR is processed.
 	relrRead = change{from: 36}
 	// abiTags: a file whose NT_GNU_ABI_TAG names another system is passed over.
@@ -29,6 +34,9 @@ var (
 	legacyDirs = change{until: 37}
 	// notDirGoesOn: ENOTDIR is as good as ENOENT; before, it ends the list.
 	notDirGoesOn = change{from: 39}
+	// versionAsserted: a lookup of a version that meets the symbol in the file that is to have the version, and has no
+	// versions, ends the process (elf/dl-lookup.c: check_match).
+	versionAsserted = change{until: 41}
 	// interpListed: ld.so is on the list even where no need put it there.
 	interpListed = change{from: 41}
 	// stackStays: a library that is opened does not make the stack executable.

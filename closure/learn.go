@@ -2,6 +2,7 @@ package closure
 
 import (
 	"bytes"
+	"path"
 	"strconv"
 	"strings"
 
@@ -13,11 +14,13 @@ import (
 const maxLoader = 16 << 20
 
 // learn reads what decides the search out of a loader's own file. info is the program's, interp
-// the text of its PT_INTERP.
-func learn(text []byte, interp string, info *elfpatch.Info) Loader {
+// the text of its PT_INTERP; silent gives the version where the file says none.
+func learn(text []byte, interp string, info *elfpatch.Info, silent func() [2]int) Loader {
 	l := usual(interp, info)
 	banner := ""
-	l.Version, banner = version(text)
+	if l.Version, banner = version(text, "ld.so ("); banner == "" {
+		l.Version = silent()
+	}
 	if dirs := systemDirs(text); dirs != nil {
 		l.DefaultDirs = dirs
 		l.Lib = libToken(dirs)
@@ -32,11 +35,46 @@ func learn(text []byte, interp string, info *elfpatch.Info) Loader {
 	return l
 }
 
-// version finds "ld.so (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36." (glibc elf/rtld.c).
-func version(text []byte) (v [2]int, banner string) {
+// silentVersion is the version of a loader whose text says none, as glibc's does from 2.33 on (elf/dl-usage.c:
+// print_version). Up to then the name of its file does (Makerules: install-lib.so, ld-2.31.so), or else the C
+// library beside it; a glibc of which neither is known is 2.32 at most.
+func (w *walker) silentVersion(n *node, text []byte) [2]int {
+	if number, found := strings.CutPrefix(path.Base(n.path), "ld-"); found {
+		if v, ok := versionNumber(number); ok {
+			return v
+		}
+	}
+	if !bytes.Contains(text, []byte("\x00GLIBC_PRIVATE\x00")) {
+		return [2]int{} // not glibc's
+	}
+	if libc, err := w.walk(path.Join(path.Dir(n.abs()), "libc.so.6")); err == nil {
+		if text, err := w.readFile(libc, maxLoader); err == nil {
+			if v, banner := version(text, "GNU C Library ("); banner != "" {
+				return v
+			}
+		}
+	}
+	return [2]int{2, 32}
+}
+
+// versionNumber reads the start of "2.36." or "2.31.so".
+func versionNumber(text string) (v [2]int, ok bool) {
+	major, rest, _ := strings.Cut(text, ".")
+	digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+	var err [2]error
+	v[0], err[0] = strconv.Atoi(major)
+	if v[1], err[1] = strconv.Atoi(rest[:digits]); err != [2]error{} {
+		return [2]int{}, false
+	}
+	return v, true
+}
+
+// version finds "ld.so (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36.", of which before is the start
+// (glibc elf/dl-usage.c: print_version, csu/version.c).
+func version(text []byte, before string) (v [2]int, banner string) {
 	const most = 256
 	for {
-		_, after, found := bytes.Cut(text, []byte("ld.so ("))
+		_, after, found := bytes.Cut(text, []byte(before))
 		if !found {
 			return v, ""
 		}
@@ -46,15 +84,9 @@ func version(text []byte) (v [2]int, banner string) {
 		if !found {
 			continue
 		}
-		major, rest, _ := strings.Cut(number, ".")
-		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
-		var err [2]error
-		v[0], err[0] = strconv.Atoi(major)
-		v[1], err[1] = strconv.Atoi(rest[:digits])
-		if err == [2]error{} {
+		if v, ok := versionNumber(number); ok {
 			return v, string(line)
 		}
-		v = [2]int{}
 	}
 }
 

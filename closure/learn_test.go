@@ -12,6 +12,8 @@ import (
 	"github.com/nixbundle/nixbundle/elfpatch"
 )
 
+func silent() [2]int { return [2]int{} }
+
 var amd64 = &elfpatch.Info{Machine: elf.EM_X86_64, Class: elf.ELFCLASS64, Data: elf.ELFDATA2LSB}
 
 // TestLearn reads loaders' texts as different distributions compile them.
@@ -48,7 +50,7 @@ func TestLearn(t *testing.T) {
 			Loader{Kind: LoaderGlibc, DefaultDirs: []string{"/lib/x86_64-linux-gnu", "/lib"}, Lib: "lib/x86_64-linux-gnu", Platform: "x86_64"},
 		},
 	} {
-		got := learn([]byte(test.text), "/lib64/ld-linux-x86-64.so.2", amd64)
+		got := learn([]byte(test.text), "/lib64/ld-linux-x86-64.so.2", amd64, silent)
 		if got.Kind != test.want.Kind || got.Version != test.want.Version || got.CachePath != test.want.CachePath ||
 			got.Lib != test.want.Lib || got.PreloadPath != test.want.PreloadPath || got.Platform != test.want.Platform || !slices.Equal(got.DefaultDirs, test.want.DefaultDirs) {
 			t.Errorf("%s: got\n%+v, want\n%+v", test.name, got, test.want)
@@ -85,7 +87,7 @@ func TestLearnReal(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^path\.system_dirs\[0x[0-9a-f]+\]="(.*)/"$`).FindAllStringSubmatch(string(out), -1) {
 		dirs = append(dirs, m[1])
 	}
-	l := learn(text, interp, amd64)
+	l := learn(text, interp, amd64, silent)
 	if !slices.Equal(l.DefaultDirs, dirs) || !strings.Contains(string(out), `dl_dst_lib="`+l.Lib+`"`) ||
 		!strings.Contains(string(out), `path.sysconfdir="`+strings.TrimSuffix(l.CachePath, "/ld.so.cache")+`"`) {
 		t.Errorf("got %+v, the loader says %s", l, out)

@@ -12,7 +12,7 @@ import (
 // the ld.so that PT_INTERP names, where it is there, else from a table by machine.
 type Loader struct {
 	Kind    LoaderKind
-	Version [2]int // 2, 36 for glibc 2.36; zero when unknown
+	Version [2]int // 2, 36 for glibc 2.36; 2, 32 for one of which only is known that it is no later; zero when unknown
 	// Patches is how many commits of its release branch a glibc has on top of that version, where
 	// that is known: 66 of nixpkgs' 2.40-66.
 	Patches int

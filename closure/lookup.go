@@ -21,9 +21,11 @@ func (b *binder) lookupGlibc(all []candidate, q *query) *candidate {
 	}
 	real := c
 	if !q.mustBeDefined() {
-		call := *q
-		call.class = elfpatch.ClassCall
-		real = b.inScopes(all, &call)
+		own := *q
+		if own.pastCopies = q.ref.Slot && b.copies[q.ref.Name]; !own.pastCopies {
+			own.class = elfpatch.ClassCall
+		}
+		real = b.inScopes(all, &own)
 	}
 	if real != nil && real.object != q.self {
 		q.toSelf = true
@@ -52,7 +54,7 @@ func (b *binder) inScope(all []candidate, q *query) *candidate {
 	for len(all) > 0 {
 		same := sameObject(all)
 		all = all[len(same):]
-		if q.class == elfpatch.ClassCopy && same[0].object == 0 {
+		if (q.class == elfpatch.ClassCopy || q.pastCopies) && same[0].object == 0 {
 			continue // the program itself
 		}
 		c := b.inObject(same, q)

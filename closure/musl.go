@@ -62,7 +62,7 @@ func (p *process) takeMusl(n *Need, h hit) {
 		}
 	}
 	if at < 0 {
-		l := &Loaded{Object: h.object, Path: h.path, By: n, parent: n.parent}
+		l := &Loaded{Object: h.object, Path: h.path, By: n, Opened: p.opening, parent: n.parent}
 		p.all = append(p.all, l)
 		at = len(p.all) - 1
 		p.readNeeds(l)

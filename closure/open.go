@@ -64,7 +64,7 @@ func (p *process) openOne(o Opened, by *Loaded) error {
 	}
 	at := &Open{Opened: o, Need: n}
 	p.m.Opened = append(p.m.Opened, at)
-	created := len(p.all)
+	p.opening = at
 	at.Err = p.resolve(n)
 	if at.Err == nil && n.To != nil {
 		s := &scope{process: p}
@@ -72,9 +72,7 @@ func (p *process) openOne(o Opened, by *Loaded) error {
 		at.Err = s.load()
 		at.Scope = s.list
 	}
-	for _, l := range p.all[created:] {
-		l.Opened = at
-	}
+	p.opening = nil
 	if _, stops := at.Err.(*LoadError); at.Err != nil && !stops {
 		return at.Err
 	}

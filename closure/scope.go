@@ -1,6 +1,9 @@
 package closure
 
-import "slices"
+import (
+	"debug/elf"
+	"slices"
+)
 
 // scope is one breadth-first list of objects: what a program loads at start, or an object that is
 // opened at run time with what it needs (glibc elf/dl-deps.c: _dl_map_object_deps).
@@ -17,8 +20,8 @@ func (s *scope) add(l *Loaded) {
 	}
 }
 
-// load goes through the needs breadth first: the next object's needs in order, what they bring going
-// to the end.
+// load goes through the dependencies breadth first: the next object's in order, what its needs bring going to
+// the end.
 func (s *scope) load() error {
 	done := map[*Loaded]bool{}
 	for i := 0; i < len(s.list); {
@@ -28,86 +31,101 @@ func (s *scope) load() error {
 			continue
 		}
 		done[l] = true
-		if err := s.ask(l); err != nil {
-			return err
-		}
-		for _, n := range l.needs {
-			if n.To != nil {
-				s.add(n.To)
-			}
-		}
-		if err := s.filter(l, i); err != nil { // a filtee goes before i and is looked at next
+		if err := s.follow(l, i); err != nil { // a filtee goes before i and is looked at next
 			return err
 		}
 	}
 	return nil
 }
 
-// ask resolves the DT_NEEDED entries of one object, once in a process.
-func (p *process) ask(l *Loaded) error {
-	if l.asked {
-		return nil
+// dependency is a DT_NEEDED, DT_FILTER or DT_AUXILIARY entry of an object.
+type dependency struct {
+	Need
+	tag   elf.DynTag
+	asked bool // once in a process
+}
+
+const (
+	dtAuxiliary = elf.DynTag(0x7ffffffd)
+	dtFilter    = elf.DynTag(0x7fffffff)
+)
+
+// dependencies are those of one object. musl knows no filters.
+func (p *process) dependencies(l *Loaded) []*dependency {
+	if l.deps != nil {
+		return l.deps
 	}
-	l.asked = true
-	needed := l.Object.Info.Needed
-	l.needs = make([]*Need, 0, len(needed))
-	all := make([]Need, len(needed))
-	for i, name := range needed {
-		if slices.Contains(needed[:i], name) {
+	l.deps = []*dependency{}
+	info := l.Object.Info
+	all := make([]dependency, len(info.Needed)+len(info.Filter)+len(info.Auxiliary))
+	for tag, name := range info.Dependencies() {
+		if tag != elf.DT_NEEDED && p.m.Loader.Kind != LoaderGlibc {
+			continue
+		}
+		if tag == elf.DT_NEEDED && slices.ContainsFunc(l.needs, func(n *Need) bool { return n.Name == name }) {
 			continue // a second entry finds what the first one brought
 		}
-		n := &all[i]
-		*n = Need{Name: name, From: l, by: l, parent: l, process: p}
-		p.m.Needs = append(p.m.Needs, n)
-		l.needs = append(l.needs, n)
-		if err := p.resolve(n); err != nil {
+		d := &all[len(l.deps)]
+		*d = dependency{Need: Need{Name: name, From: l, by: l, parent: l, process: p}, tag: tag}
+		l.deps = append(l.deps, d)
+		if tag == elf.DT_NEEDED {
+			l.needs = append(l.needs, &d.Need)
+		}
+	}
+	return l.deps
+}
+
+// follow goes through the dependencies of the i-th object (glibc elf/dl-deps.c: _dl_map_object_deps): what
+// is needed goes to the end, and a filtee right before the object, from further behind as well; one that is before
+// it already stays. An auxiliary one may be missing.
+func (s *scope) follow(l *Loaded, i int) error {
+	for _, d := range s.dependencies(l) {
+		if err := s.ask(d); err != nil {
 			return err
+		}
+		switch {
+		case d.To == nil:
+		case d.tag == elf.DT_NEEDED:
+			s.add(d.To)
+		default:
+			i = s.insert(d.To, l, i)
 		}
 	}
 	return nil
 }
 
-// filter resolves DT_FILTER and DT_AUXILIARY of the i-th object, of which musl knows neither: the
-// filtee goes right before it, from further behind as well; one that is before it already stays
-// (glibc elf/dl-deps.c). An auxiliary one may be missing.
-func (s *scope) filter(l *Loaded, i int) error {
-	info := l.Object.Info
-	if len(info.Filter)+len(info.Auxiliary) == 0 || s.m.Loader.Kind != LoaderGlibc {
+// ask resolves a dependency, once in a process.
+func (p *process) ask(d *dependency) error {
+	if d.asked {
 		return nil
 	}
-	if l.filters == nil {
-		if err := s.askFilters(l); err != nil {
-			return err
-		}
+	d.asked = true
+	if d.tag == elf.DT_NEEDED {
+		p.m.Needs = append(p.m.Needs, &d.Need)
+		return p.resolve(&d.Need)
 	}
-	for _, n := range l.filters {
-		if n.To == nil {
-			continue
-		}
-		at := slices.Index(s.list, n.To)
-		if at >= 0 && at <= i {
-			continue
-		}
-		if at > i {
-			s.list = slices.Delete(s.list, at, at+1)
-		}
-		n.To.scope = s
-		s.list = slices.Insert(s.list, i, n.To)
-		i++
+	err := p.resolve(&d.Need)
+	if _, stops := err.(*LoadError); stops && d.tag == dtAuxiliary {
+		err = nil
 	}
-	return nil
+	if err == nil && (d.To != nil || d.tag == dtFilter) {
+		p.m.Needs = append(p.m.Needs, &d.Need)
+	}
+	return err
 }
 
-func (p *process) askFilters(l *Loaded) error {
-	for k, name := range slices.Concat(l.Object.Info.Filter, l.Object.Info.Auxiliary) {
-		n := &Need{Name: name, From: l, by: l, parent: l, process: p}
-		if err := p.resolve(n); err != nil {
-			return err
-		}
-		if n.To != nil || k < len(l.Object.Info.Filter) {
-			p.m.Needs = append(p.m.Needs, n)
-			l.filters = append(l.filters, n)
-		}
+// insert puts a filtee before the i-th object, its filter, and gives the filter's place after that. It stands
+// before the filter as well where names are compared.
+func (s *scope) insert(filtee, filter *Loaded, i int) int {
+	at := slices.Index(s.list, filtee)
+	if at >= 0 && at <= i {
+		return i
 	}
-	return nil
+	if at > i {
+		s.list = slices.Delete(s.list, at, at+1)
+	}
+	filtee.scope = s
+	s.list = slices.Insert(s.list, i, filtee)
+	s.moveBefore(filtee, filter)
+	return i + 1
 }

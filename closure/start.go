@@ -109,7 +109,7 @@ func (w *walker) loader(interp string, info *elfpatch.Info) Loader {
 	if err != nil {
 		return usual(interp, info)
 	}
-	l := learn(text, interp, info)
+	l := learn(text, interp, info, func() [2]int { return w.silentVersion(n, text) })
 	w.loaders[n] = l
 	return l
 }

@@ -2,9 +2,12 @@ package closure
 
 import (
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/bits"
+	"strings"
 	"syscall"
 
 	"github.com/nixbundle/nixbundle/elfpatch"
@@ -41,14 +44,14 @@ func (p *process) try(pl place, name string) (*Object, pass, error) {
 	if p.m.Loader.Kind == LoaderMusl {
 		return object, pass{}, nil // musl looks at neither class nor machine
 	}
-	why := p.foreign(object.Info)
-	if why == "" && p.m.Loader.does(abiTags) && otherSystem(object.Info) {
-		why = "made for another system than Linux (NT_GNU_ABI_TAG)"
-	}
+	why, err := p.verify(object.Info)
 	if why != "" {
 		return nil, pass{why: why, object: object}, nil
 	}
-	if err := p.loadable(object.Info); err != nil {
+	if err == nil {
+		err = p.loadable(object.Info)
+	}
+	if err != nil {
 		return nil, pass{}, &badFile{path: pl.path(name), err: err}
 	}
 	return object, pass{}, nil
@@ -111,21 +114,31 @@ func (p *process) broken(n *node, err error) (why string, fatal error) {
 	case string(h[:4]) != elf.ELFMAG:
 		return "", errors.New("not an ELF file")
 	case p.m.Loader.Kind == LoaderMusl:
-	case elf.Class(h[elf.EI_CLASS]) != want.Class:
-		return "wrong ELF class: " + elf.Class(h[elf.EI_CLASS]).String(), nil
-	case elf.Data(h[elf.EI_DATA]) == want.Data && machineAt(h, want) != want.Machine:
-		return fmt.Sprintf("machine %v, not %v", machineAt(h, want), want.Machine), nil
+	default:
+		why, fatal = p.verify(headerInfo(h, want))
 	}
-	return "", u.err
+	if why == "" && fatal == nil {
+		fatal = u.err
+	}
+	return why, fatal
 }
 
-// machineAt is e_machine of an ELF header (gABI 4).
-func machineAt(head []byte, want *elfpatch.Info) elf.Machine {
-	lo, hi := uint16(head[18]), uint16(head[19])
-	if want.Data == elf.ELFDATA2MSB {
-		lo, hi = hi, lo
+// headerInfo is what an ELF header says (gABI 4) that has the class of want.
+func headerInfo(head []byte, want *elfpatch.Info) *elfpatch.Info {
+	info := &elfpatch.Info{Class: elf.Class(head[elf.EI_CLASS]), Data: elf.Data(head[elf.EI_DATA])}
+	var order binary.ByteOrder = binary.LittleEndian
+	if (want.Data == elf.ELFDATA2MSB) == (info.Data == want.Data) {
+		order = binary.BigEndian
 	}
-	return elf.Machine(lo | hi<<8)
+	info.OSABI, info.ABIVersion = elf.OSABI(head[elf.EI_OSABI]), head[elf.EI_ABIVERSION]
+	info.IdentPadding = string(head[elf.EI_PAD:elf.EI_NIDENT]) != string(make([]byte, elf.EI_NIDENT-elf.EI_PAD))
+	info.Type, info.Machine, info.Version = elf.Type(order.Uint16(head[16:])), elf.Machine(order.Uint16(head[18:])), order.Uint32(head[20:])
+	flags := 36
+	if want.Class == elf.ELFCLASS64 {
+		flags = 48
+	}
+	info.Flags = order.Uint32(head[flags:])
+	return info
 }
 
 // Float ABI flags in e_flags (AAELF32 5.1; RISC-V ELF psABI 8.2).
@@ -135,20 +148,57 @@ const (
 	efRISCVFloat = 0x6
 )
 
-// foreign says why glibc passes a well-formed file over: it is for another machine.
-func (p *process) foreign(info *elfpatch.Info) string {
+// verify looks at an ELF header as glibc does, in its order (elf/dl-load.c: open_verify): a file for another machine is
+// passed over, for which there is a reason, and at any other defect the process stops.
+func (p *process) verify(info *elfpatch.Info) (why string, fatal error) {
 	want := p.m.Program().Object.Info
+	ident := identFault(info, want)
 	switch {
 	case info.Class != want.Class:
-		return "wrong ELF class: " + info.Class.String()
-	case info.Data != want.Data:
-		return ""
+		return "wrong ELF class: " + info.Class.String(), nil
+	case ident != nil && p.m.Loader.multiarch() && hostMachine(info, want) != want.Machine:
+		return fmt.Sprintf("machine %v, not %v", info.Machine, want.Machine), nil
+	case ident != nil:
+		return "", ident
+	case info.Version != uint32(elf.EV_CURRENT):
+		return "", errors.New("ELF file version does not match current one")
 	case info.Machine != want.Machine:
-		return fmt.Sprintf("machine %v, not %v", info.Machine, want.Machine)
+		return fmt.Sprintf("machine %v, not %v", info.Machine, want.Machine), nil
 	case info.Machine == elf.EM_RISCV && (info.Flags^want.Flags)&efRISCVFloat != 0:
-		return "other floating-point ABI"
+		return "other floating-point ABI", nil
+	case info.Type != elf.ET_DYN && info.Type != elf.ET_EXEC:
+		return "", errors.New("neither a library nor an executable")
+	case p.m.Loader.does(abiTags) && otherSystem(info):
+		return "made for another system than Linux (NT_GNU_ABI_TAG)", nil
 	}
-	return ""
+	return "", nil
+}
+
+// identFault is what is wrong with e_ident, but for the class.
+func identFault(info, want *elfpatch.Info) error {
+	switch {
+	case info.Data != want.Data:
+		return errors.New("data encoding is not that of the program")
+	case !knownABI(info, want.Machine):
+		return fmt.Errorf("ELF file OS ABI invalid (%v, version %d)", info.OSABI, info.ABIVersion)
+	case info.IdentPadding:
+		return errors.New("nonzero padding in e_ident")
+	case info.Machine == elf.EM_ARM && floatABI(info)|floatABI(want) == efArmSoft|efArmHard:
+		return errors.New("other floating-point ABI than the program's")
+	}
+	return nil
+}
+
+// multiarch reports whether a glibc is Debian's or made from it, which passes over a file for another machine whatever
+// else is wrong with its e_ident (seen in 2.31 to 2.43).
+func (l *Loader) multiarch() bool { return strings.HasPrefix(l.Lib, "lib/") }
+
+// hostMachine is e_machine in the byte order of want.
+func hostMachine(info, want *elfpatch.Info) elf.Machine {
+	if info.Data != want.Data {
+		return elf.Machine(bits.ReverseBytes16(uint16(info.Machine)))
+	}
+	return info.Machine
 }
 
 // otherSystem reports whether NT_GNU_ABI_TAG names another system than Linux, whose word is 0
@@ -162,41 +212,63 @@ func otherSystem(info *elfpatch.Info) bool {
 	return false
 }
 
-// loadable is what glibc wants of a file for its own machine before it maps it (elf/dl-load.c:
-// open_verify, _dl_map_object_from_fd); the error stops the process.
+// loadable is what glibc wants of a file for its own machine when it maps it (elf/dl-load.c:
+// _dl_map_object_from_fd); the error stops the process.
 func (p *process) loadable(info *elfpatch.Info) error {
-	want := p.m.Program().Object.Info
+	if err := p.mappable(info); err != nil {
+		return err
+	}
 	switch {
-	case info.Data != want.Data:
-		return errors.New("data encoding is not that of the program")
-	case !knownABI(info):
-		return fmt.Errorf("ELF file OS ABI invalid (%v, version %d)", info.OSABI, info.ABIVersion)
-	case info.Machine == elf.EM_ARM && floatABI(info)|floatABI(want) == efArmSoft|efArmHard:
-		return errors.New("other floating-point ABI than the program's")
 	case info.Type == elf.ET_EXEC:
 		return errors.New("is an executable, not a library")
-	case info.Type != elf.ET_DYN:
-		return errors.New("neither a library nor an executable")
 	case info.DynFlags1&elf.DF_1_PIE != 0:
 		return errors.New("is a position-independent executable, not a library")
 	case !info.Dynamic:
 		return errors.New("object file has no dynamic section")
 	}
-	for _, s := range info.Segments {
-		if s.Type == elf.PT_LOAD {
-			return nil
-		}
-	}
-	return errors.New("object file has no loadable segments")
+	return nil
 }
 
-// knownABI is glibc's VALID_ELF_OSABI and VALID_ELF_ABIVERSION.
-func knownABI(info *elfpatch.Info) bool {
+// mappable is what glibc wants of the PT_LOAD segments. No machine has smaller pages than these; whether
+// larger ones fit is up to the machine, see [Audit].
+func (p *process) mappable(info *elfpatch.Info) error {
+	const page = 4096
+	var first, last *elfpatch.Segment
+	for i := range info.Segments {
+		s := &info.Segments[i]
+		if s.Type != elf.PT_LOAD {
+			continue
+		}
+		unit := uint64(page)
+		if p.m.Loader.does(alignChecked) {
+			if s.Align%page != 0 {
+				return errors.New("ELF load command alignment not page-aligned")
+			}
+			unit = s.Align
+		}
+		if (s.Vaddr-s.Off)&(unit-1) != 0 {
+			return errors.New("ELF load command address/offset not page-aligned")
+		}
+		if last = s; first == nil {
+			first = s
+		}
+	}
+	switch {
+	case first == nil:
+		return errors.New("object file has no loadable segments")
+	case last.Vaddr+last.Memsz <= first.Vaddr&^(page-1): // elf/dl-map-segments.h: _dl_map_segments
+		return errors.New("failed to map segment from shared object")
+	}
+	return nil
+}
+
+// knownABI is VALID_ELF_OSABI and VALID_ELF_ABIVERSION of a machine's glibc.
+func knownABI(info *elfpatch.Info, machine elf.Machine) bool {
 	const armEABI, abiMax = 64, 4
 	switch {
-	case info.Machine == elf.EM_MIPS:
+	case machine == elf.EM_MIPS:
 		return true
-	case info.OSABI == elf.ELFOSABI_NONE, info.Machine == elf.EM_ARM && info.OSABI == armEABI:
+	case info.OSABI == elf.ELFOSABI_NONE, machine == elf.EM_ARM && info.OSABI == armEABI:
 		return info.ABIVersion == 0
 	case info.OSABI == elf.ELFOSABI_LINUX:
 		return info.ABIVersion < abiMax

@@ -27,9 +27,38 @@ func (j *judge) missingVersions() error {
 				versions = append(versions, o.Version)
 			}
 		}
-		j.add(missingVersion(&f, versions))
+		found := missingVersion(&f, versions)
+		if u := j.bindings.asserted(&f); len(u.symbols) > 0 {
+			found.Severity = Error
+			found.What = fmt.Sprintf("%s has no version %s, which %s wants: glibc up to 2.40 ends the process where it looks for %s",
+				path.Base(f.To.Path), joinAll(versions), path.Base(f.From.Path), u.groups)
+		}
+		j.add(found)
 	}
 	return nil
+}
+
+// asserted are the references at which glibc ends the process, since what they reach has no versions and is the file that
+// their version is of.
+func (b *Bindings) asserted(f *VersionFault) *usage {
+	u := newUsage()
+	if !f.NoInfo || !b.Map.Loader.does(versionAsserted) {
+		return u
+	}
+	for _, o := range b.objects {
+		if o.loaded != f.From {
+			continue
+		}
+		for k, to := range o.to {
+			if to.own || to.object < 0 || b.objects[to.object].loaded != f.To || b.objects[to.object].symbols.Versions {
+				continue
+			}
+			if v := b.binding(o, k); v.Version != "" && v.VersionFile != "" && b.Map.named(v.VersionFile) == f.To {
+				u.add(v.Symbol, v.Version, true)
+			}
+		}
+	}
+	return u
 }
 
 func missingVersion(f *VersionFault, versions []string) Finding {

@@ -99,12 +99,13 @@ type process struct {
 	*walker
 	m       *LinkMap
 	order   []source  // the search order of its loader
-	all     []*Loaded // in order of creation, ld.so second: what a name is compared with
+	all     []*Loaded // in order of creation, ld.so second, but filtees before their filters: what a name is compared with
 	names   map[string]int
 	sonames map[string]int
 	system  []place // the loader's own directories
 	env     []list  // LD_LIBRARY_PATH
 	cpu     processor
+	opening *Open           // what brings the objects that are created
 	probes  int             // places looked at
 	guessed map[string]bool // needed names that files were read ahead for
 	guesses int             // places looked at for that
@@ -232,13 +233,38 @@ func (w *walker) process(m *LinkMap, object *Object, interp string) (*LinkMap, e
 
 // create puts an object on the list that names are compared with. An earlier object goes first.
 func (p *process) create(l *Loaded) {
-	i := len(p.all)
+	l.Opened = p.opening
 	p.all = append(p.all, l)
+	p.index(len(p.all)-1, l)
+}
+
+// index enters what the i-th object is found by.
+func (p *process) index(i int, l *Loaded) {
 	if l.By != nil || l == p.m.Interp {
 		p.name(i, l.Path)
 	}
+	for _, name := range l.Names {
+		p.name(i, name)
+	}
 	if so := l.Object.Info.Soname; so != "" {
 		first(p.sonames, so, i)
+	}
+}
+
+// moveBefore puts an object right before another one on the list that names are compared with. Before the program,
+// which the list begins with, it would be found by no name (glibc: _ns_loaded).
+func (p *process) moveBefore(l, before *Loaded) {
+	if before == p.m.Program() {
+		return
+	}
+	at := slices.Index(p.all, l)
+	p.all = slices.Delete(p.all, at, at+1)
+	p.all = slices.Insert(p.all, slices.Index(p.all, before), l)
+	clear(p.names)
+	clear(p.sonames)
+	p.name(0, "")
+	for i, l := range p.all {
+		p.index(i, l)
 	}
 }
 

@@ -23,6 +23,8 @@ type header struct {
 	order      binary.ByteOrder
 	osABI      elf.OSABI
 	abiVersion uint8
+	padding    bool   // e_ident has some
+	version    uint32 // e_version
 	typ        elf.Type
 	machine    elf.Machine
 	flags      uint32
@@ -98,7 +100,9 @@ func decodeHeader(p *pager) (header, error) {
 	h := header{
 		class: elf.Class(id.Class), data: elf.Data(id.Data), order: id.ByteOrder,
 		osABI: elf.OSABI(id.OSABI), abiVersion: uint8(id.ABIVersion),
+		padding: [elf.EI_NIDENT - elf.EI_PAD]byte(ident[elf.EI_PAD:]) != [elf.EI_NIDENT - elf.EI_PAD]byte{},
 	}
+	h.version = h.order.Uint32(raw[20:])
 	if err := parser.ParseELFHeader(id.Class); err != nil {
 		return header{}, &FormatError{Off: 0, Msg: "ELF header: " + err.Error()}
 	}

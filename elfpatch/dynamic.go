@@ -265,6 +265,9 @@ func (f *file) dynamicInfo(info *Info) error {
 			*into = s
 		}
 	}
+	if len(info.Filter)+len(info.Auxiliary) > 0 {
+		info.order = f.dependencyOrder()
+	}
 	info.TextRel = info.TextRel || info.DynFlags&elf.DF_TEXTREL != 0
 	info.Symbolic = info.Symbolic || info.DynFlags&elf.DF_SYMBOLIC != 0
 	var err error

@@ -149,6 +149,7 @@ func (e *Edit) Applied(in *Info) *Info {
 	}
 	out.Debug = in.Debug || e.DebugTag
 	out.Needed = e.needed(in.Needed)
+	out.order = e.order(in.order, in.Needed, len(out.Needed))
 	out.VerNeeds = nil
 	for _, v := range in.VerNeeds {
 		if !e.dropsVersions(v.File, in.Needed) {
@@ -238,6 +239,29 @@ func (e *Edit) needed(old []string) []string {
 		}
 	}
 	return append(e.added(kept), kept...)
+}
+
+// order is what becomes of the order of dependencies, where needed names are old and will be n, as editNeeded does it.
+func (e *Edit) order(tags []elf.DynTag, old []string, n int) []elf.DynTag {
+	if tags == nil {
+		return nil
+	}
+	var list []elf.DynTag
+	first, seen := 0, 0
+	for _, tag := range tags {
+		if tag == elf.DT_NEEDED {
+			if seen == 0 {
+				first = len(list)
+			}
+			seen++
+			if n--; !e.keepsNeeded(old, seen-1) {
+				n++
+				continue
+			}
+		}
+		list = append(list, tag)
+	}
+	return slices.Insert(list, first, slices.Repeat([]elf.DynTag{elf.DT_NEEDED}, max(n, 0))...)
 }
 
 // keepsNeeded reports whether the needed name i stays, perhaps under another name.

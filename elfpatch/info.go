@@ -1,8 +1,10 @@
 package elfpatch
 
 import (
+	"cmp"
 	"debug/elf"
 	"io"
+	"iter"
 	"slices"
 
 	"github.com/nixbundle/nixbundle/elfpatch/stub"
@@ -15,10 +17,13 @@ type Info struct {
 	Data       elf.Data
 	OSABI      elf.OSABI
 	ABIVersion uint8
-	Type       elf.Type
-	Machine    elf.Machine
-	Flags      uint32 // e_flags, which hold the float ABI on Arm, RISC-V and MIPS
-	Entry      uint64 // an address; 0 when there is none
+	// IdentPadding: what is behind these in e_ident is not all zero, which glibc does not load.
+	IdentPadding bool
+	Type         elf.Type
+	Machine      elf.Machine
+	Version      uint32 // e_version; EV_CURRENT in whatever is loaded
+	Flags        uint32 // e_flags, which hold the float ABI on Arm, RISC-V and MIPS
+	Entry        uint64 // an address; 0 when there is none
 
 	Segments []Segment      // all program headers, in file order
 	Interp   string         // PT_INTERP; "" when there is none
@@ -38,6 +43,7 @@ type Info struct {
 	DynFlags1  elf.DynFlag1 // DT_FLAGS_1
 	Filter     []string     // DT_FILTER
 	Auxiliary  []string     // DT_AUXILIARY
+	order      []elf.DynTag // of Needed, Filter and Auxiliary; nil where they stand in that order
 	Audit      string       // DT_AUDIT: a library that watches the loader, and in its way
 	DepAudit   string       // DT_DEPAUDIT
 	Symbolic   bool         // DT_SYMBOLIC or DF_SYMBOLIC: symbols are looked up in the file itself first
@@ -47,6 +53,44 @@ type Info struct {
 	Debug      bool         // DT_DEBUG
 	VerNeeds   []VerNeed
 	VerDefs    []VerDef
+}
+
+// Dependencies are DT_NEEDED, DT_FILTER and DT_AUXILIARY in the order of the dynamic section, in which a loader
+// goes through them: binutils writes the first before the others, LLVM's lld behind them.
+func (i *Info) Dependencies() iter.Seq2[elf.DynTag, string] {
+	return func(yield func(elf.DynTag, string) bool) {
+		tags := []elf.DynTag{elf.DT_NEEDED, dtFilter, dtAux}
+		left := [][]string{i.Needed, i.Filter, i.Auxiliary}
+		for _, tag := range i.order {
+			k := slices.Index(tags, tag)
+			if len(left[k]) > 0 && !yield(tag, left[k][0]) {
+				return
+			}
+			left[k] = left[k][min(1, len(left[k])):]
+		}
+		for k, tag := range tags {
+			for _, name := range left[k] {
+				if !yield(tag, name) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// dependencyOrder is the order of those tags; nil for the usual one.
+func (f *file) dependencyOrder() []elf.DynTag {
+	var order []elf.DynTag
+	for _, e := range f.dyn.entries {
+		if e.tag == elf.DT_NEEDED || e.tag == dtFilter || e.tag == dtAux {
+			order = append(order, e.tag)
+		}
+	}
+	rank := func(t elf.DynTag) int { return slices.Index([]elf.DynTag{elf.DT_NEEDED, dtFilter, dtAux}, t) }
+	if slices.IsSortedFunc(order, func(a, b elf.DynTag) int { return cmp.Compare(rank(a), rank(b)) }) {
+		return nil
+	}
+	return order
 }
 
 // Segment is one program header (gABI 5, "Program Header").
@@ -255,8 +299,8 @@ func (f *file) segment(t elf.ProgType) *Segment {
 
 func (f *file) info() (*Info, error) {
 	info := &Info{
-		Class: f.class, Data: f.data, OSABI: f.osABI, ABIVersion: f.abiVersion, Type: f.typ,
-		Machine: f.machine, Flags: f.flags, Entry: uint64(f.entry), Segments: f.segments,
+		Class: f.class, Data: f.data, OSABI: f.osABI, ABIVersion: f.abiVersion, IdentPadding: f.padding,
+		Type: f.typ, Version: f.version, Machine: f.machine, Flags: f.flags, Entry: uint64(f.entry), Segments: f.segments,
 	}
 	if f.typ == elf.ET_CORE {
 		return info, nil

@@ -32,6 +32,7 @@ type Reference struct {
 	Symbol uint32 // its number in Symbols
 	Hash   uint32 // the name's hash by DT_GNU_HASH, with bit 0 set
 	Class  Class
+	Slot   bool // a slot of the GOT (R_*_GLOB_DAT) for protected data, which glibc up to 2.35 treats in its own way
 }
 
 type hashed struct{ hash, symbol uint32 }
@@ -206,6 +207,14 @@ func (s *Symbols) Reach(i int) (elf.SymBind, elf.SymVis) {
 		return elf.ST_BIND(b[12]), elf.ST_VISIBILITY(b[13])
 	}
 	return elf.ST_BIND(b[4]), elf.ST_VISIBILITY(b[5])
+}
+
+// protectedData reports whether symbol i is protected and a variable.
+func (s *Symbols) protectedData(i int) bool {
+	if _, vis := s.Reach(i); vis != elf.STV_PROTECTED {
+		return false
+	}
+	return s.Entry(i).Type == elf.STT_OBJECT
 }
 
 // Wanted is the version that symbol i wants or has, "" for none, and whether, of one that is wanted,

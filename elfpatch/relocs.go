@@ -33,22 +33,26 @@ func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 // relocTypes tells the relocation types of a machine apart; what is in no list looks up an address.
 type relocTypes struct {
 	call, copied uint32
+	slot         uint32 // of the GOT, where glibc has told them apart for protected data; 0 for none
 	tls, none    []uint32
 }
 
+// markSlot is set beside the bits of classes.
+const markSlot = 1 << 7
+
 // relocations holds the machines whose relocations are known, by the names of their psABI.
 var relocations = map[elf.Machine]relocTypes{
-	elf.EM_X86_64: { // JUMP_SLOT; COPY; DTPMOD64, DTPOFF64, TPOFF64, TLSDESC; NONE, RELATIVE, IRELATIVE, RELATIVE64
-		call: 7, copied: 5, tls: []uint32{16, 17, 18, 36}, none: []uint32{0, 8, 37, 38},
+	elf.EM_X86_64: { // JUMP_SLOT; COPY; GLOB_DAT; DTPMOD64, DTPOFF64, TPOFF64, TLSDESC; NONE, RELATIVE, IRELATIVE, RELATIVE64
+		call: 7, copied: 5, slot: 6, tls: []uint32{16, 17, 18, 36}, none: []uint32{0, 8, 37, 38},
 	},
-	elf.EM_386: { // JUMP_SLOT; COPY; TPOFF, DTPMOD32, DTPOFF32, TPOFF32, DESC; NONE, RELATIVE, IRELATIVE
-		call: 7, copied: 5, tls: []uint32{14, 35, 36, 37, 41}, none: []uint32{0, 8, 42},
+	elf.EM_386: { // JUMP_SLOT; COPY; GLOB_DAT; TPOFF, DTPMOD32, DTPOFF32, TPOFF32, DESC; NONE, RELATIVE, IRELATIVE
+		call: 7, copied: 5, slot: 6, tls: []uint32{14, 35, 36, 37, 41}, none: []uint32{0, 8, 42},
 	},
-	elf.EM_AARCH64: { // JUMP_SLOT; COPY; DTPMOD, DTPREL, TPREL, TLSDESC; NONE (two), RELATIVE, IRELATIVE
-		call: 1026, copied: 1024, tls: []uint32{1028, 1029, 1030, 1031}, none: []uint32{0, 256, 1027, 1032},
+	elf.EM_AARCH64: { // JUMP_SLOT; COPY; GLOB_DAT; DTPMOD, DTPREL, TPREL, TLSDESC; NONE (two), RELATIVE, IRELATIVE
+		call: 1026, copied: 1024, slot: 1025, tls: []uint32{1028, 1029, 1030, 1031}, none: []uint32{0, 256, 1027, 1032},
 	},
-	elf.EM_ARM: { // JUMP_SLOT; COPY; DESC, DTPMOD32, DTPOFF32, TPOFF32; NONE, RELATIVE, IRELATIVE
-		call: 22, copied: 20, tls: []uint32{13, 17, 18, 19}, none: []uint32{0, 23, 160},
+	elf.EM_ARM: { // JUMP_SLOT; COPY; GLOB_DAT; DESC, DTPMOD32, DTPOFF32, TPOFF32; NONE, RELATIVE, IRELATIVE
+		call: 22, copied: 20, slot: 21, tls: []uint32{13, 17, 18, 19}, none: []uint32{0, 23, 160},
 	},
 	elf.EM_RISCV: { // JUMP_SLOT; COPY; DTPMOD32 to TPREL64, TLSDESC; NONE, RELATIVE, IRELATIVE
 		call: 5, copied: 4, tls: []uint32{6, 7, 8, 9, 10, 11, 12}, none: []uint32{0, 3, 58},
@@ -70,6 +74,8 @@ func (t *relocTypes) mark(typ uint32) uint8 {
 		return 1 << ClassCopy
 	case slices.Contains(t.none, typ):
 		return 0
+	case typ == t.slot:
+		return markSlot
 	case slices.Contains(t.tls, typ):
 		return 1 << ClassTLS
 	}
@@ -176,7 +182,11 @@ func (f *file) markTable(marks []uint8, b []byte, size int64, types *relocTypes)
 // listReferences lists what was marked. Names of references are checked here.
 func (s *Symbols) listReferences(marks []uint8) error {
 	n := 0
-	for _, m := range marks {
+	for i, m := range marks {
+		if m&markSlot != 0 && (i >= s.Len() || !s.protectedData(i)) {
+			m = m&^markSlot | 1<<ClassData
+			marks[i] = m
+		}
 		n += bits.OnesCount8(m)
 	}
 	s.refs = make([]Reference, 0, n)
@@ -192,8 +202,12 @@ func (s *Symbols) listReferences(marks []uint8) error {
 			return err
 		}
 		ref := Reference{Name: name, Symbol: uint32(i), Hash: NameHash(name)}
-		for ; m != 0; m &= m - 1 {
+		for ; m&^markSlot != 0; m &= m - 1 {
 			ref.Class = Class(bits.TrailingZeros8(m))
+			s.refs = append(s.refs, ref)
+		}
+		if m == markSlot {
+			ref.Class, ref.Slot = ClassData, true
 			s.refs = append(s.refs, ref)
 		}
 	}
