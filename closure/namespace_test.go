@@ -14,6 +14,7 @@ func TestIsVague(t *testing.T) {
 		{"_ZTIN6google8protobuf7MessageE", elf.STT_OBJECT, true},
 		{"_ZGVZN9QMetaType21registerConverterImplIiEEbvE10unregister", elf.STT_OBJECT, true},
 		{"_ZZN9QMetaType21registerConverterImplIiEEbvE10unregister", elf.STT_OBJECT, true},
+		{"_ZZN6google8protobuf3fooEvE1x", elf.STT_OBJECT, true},
 		{"_ZN13QMetaSequence12MetaSequenceI5QListIiEE5valueE", elf.STT_OBJECT, true},
 		{"_ZN1a1b1c1d1eIiE5valueE", elf.STT_OBJECT, true},
 		{"_ZN13QMetaSequence12MetaSequenceI5QListIiEE5valueEv", elf.STT_FUNC, false},

@@ -45,11 +45,6 @@ type dependency struct {
 	asked bool // once in a process
 }
 
-const (
-	dtAuxiliary = elf.DynTag(0x7ffffffd)
-	dtFilter    = elf.DynTag(0x7fffffff)
-)
-
 // dependencies are those of one object. musl knows no filters.
 func (p *process) dependencies(l *Loaded) []*dependency {
 	if l.deps != nil {
@@ -105,10 +100,10 @@ func (p *process) ask(d *dependency) error {
 		return p.resolve(&d.Need)
 	}
 	err := p.resolve(&d.Need)
-	if _, stops := err.(*LoadError); stops && d.tag == dtAuxiliary {
+	if _, stops := err.(*LoadError); stops && d.tag == elf.DT_AUXILIARY {
 		err = nil
 	}
-	if err == nil && (d.To != nil || d.tag == dtFilter) {
+	if err == nil && (d.To != nil || d.tag == elf.DT_FILTER) {
 		p.m.Needs = append(p.m.Needs, &d.Need)
 	}
 	return err

@@ -51,16 +51,12 @@ func (c *checker) gnuHash() {
 		c.wrong(c.dyn.off, "the filter of DT_GNU_HASH has %d words, no power of two", t.bloom)
 		return
 	}
-	end, err := c.gnuHashEnd(vaddr(at))
+	end, err := c.gnuTableEnd(&t)
 	if c.failed(c.dyn.off, "DT_GNU_HASH", err) {
 		return
 	}
-	_, first, err := c.bucketRange(&t)
-	if c.failed(c.dyn.off, "DT_GNU_HASH", err) {
-		return
-	}
-	if first != 0 && first < t.first {
-		c.wrong(c.dyn.off, "DT_GNU_HASH leads to symbol %d, and its first is %d", first, t.first)
+	if t.least != 0 && t.least < t.first {
+		c.wrong(c.dyn.off, "DT_GNU_HASH leads to symbol %d, and its first is %d", t.least, t.first)
 		return
 	}
 	if n, exact := c.dynsymCount(); exact && end > uint64(n) {

@@ -102,7 +102,6 @@ func decodeHeader(p *pager) (header, error) {
 		osABI: elf.OSABI(id.OSABI), abiVersion: uint8(id.ABIVersion),
 		padding: [elf.EI_NIDENT - elf.EI_PAD]byte(ident[elf.EI_PAD:]) != [elf.EI_NIDENT - elf.EI_PAD]byte{},
 	}
-	h.version = h.order.Uint32(raw[20:])
 	if err := parser.ParseELFHeader(id.Class); err != nil {
 		return header{}, &FormatError{Off: 0, Msg: "ELF header: " + err.Error()}
 	}
@@ -147,13 +146,13 @@ func (h *header) manySegments(p *pager) (int, error) {
 func (h *header) fill(parser *saferwall.Parser) (phentsize, shentsize uint16) {
 	if h.class == elf.ELFCLASS32 {
 		e := parser.F.Header32
-		h.typ, h.machine, h.flags = elf.Type(e.Type), elf.Machine(e.Machine), e.Flags
+		h.typ, h.machine, h.version, h.flags = elf.Type(e.Type), elf.Machine(e.Machine), e.Version, e.Flags
 		h.entry, h.phoff, h.shoff = vaddr(e.Entry), offset(e.Phoff), offset(e.Shoff)
 		h.phnum, h.shnum, h.shstrndx = int(e.Phnum), int(e.Shnum), int(e.Shstrndx)
 		return e.Phentsize, e.Shentsize
 	}
 	e := parser.F.Header64
-	h.typ, h.machine, h.flags = elf.Type(e.Type), elf.Machine(e.Machine), e.Flags
+	h.typ, h.machine, h.version, h.flags = elf.Type(e.Type), elf.Machine(e.Machine), e.Version, e.Flags
 	h.entry, h.phoff, h.shoff = vaddr(e.Entry), offset(e.Phoff), offset(e.Shoff)
 	h.phnum, h.shnum, h.shstrndx = int(e.Phnum), int(e.Shnum), int(e.Shstrndx)
 	return e.Phentsize, e.Shentsize

@@ -11,8 +11,6 @@ const (
 	dtRelrSz   = elf.DynTag(35)
 	dtRelr     = elf.DynTag(36)
 	dtRelrEnt  = elf.DynTag(37)
-	dtFilter   = elf.DynTag(0x7fffffff)
-	dtAux      = elf.DynTag(0x7ffffffd)
 	dtGNUHash  = elf.DynTag(0x6ffffef5)
 	dtAudit    = elf.DynTag(0x6ffffefc)
 	dtDepAudit = elf.DynTag(0x6ffffefb)
@@ -223,9 +221,9 @@ func (f *file) dynamicInfo(info *Info) error {
 		switch e.tag {
 		case elf.DT_NEEDED:
 			list = &info.Needed
-		case dtFilter:
+		case elf.DT_FILTER:
 			list = &info.Filter
-		case dtAux:
+		case elf.DT_AUXILIARY:
 			list = &info.Auxiliary
 		case elf.DT_SONAME:
 			into = &info.Soname

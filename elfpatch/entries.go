@@ -15,7 +15,7 @@ type entry struct {
 }
 
 // Tags of the dynamic section that hold a string and that this package may place anew.
-var stringTags = []elf.DynTag{elf.DT_NEEDED, elf.DT_SONAME, elf.DT_RPATH, elf.DT_RUNPATH, dtFilter, dtAux}
+var stringTags = []elf.DynTag{elf.DT_NEEDED, elf.DT_SONAME, elf.DT_RPATH, elf.DT_RUNPATH, elf.DT_FILTER, elf.DT_AUXILIARY}
 
 // dtMIPSRldMapRel holds the distance from its own entry to a word of the loader
 // (glibc sysdeps/mips/dl-debug.h), so it changes when its entry moves.

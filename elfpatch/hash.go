@@ -66,13 +66,29 @@ func (f *file) gnuHashEnd(addr vaddr) (uint64, error) {
 	if err != nil {
 		return 0, damage(f.dyn.off, "DT_GNU_HASH", err)
 	}
-	last, _, err := f.bucketRange(&t)
-	if err != nil {
-		return 0, damage(f.dyn.off, "DT_GNU_HASH", err)
+	return f.gnuTableEnd(&t)
+}
+
+// gnuTableEnd is that of a table whose head was read. It goes through the buckets.
+func (f *file) gnuTableEnd(t *gnuHashTable) (uint64, error) {
+	size := 4 * int64(t.nbuckets)
+	off, err := f.offset(t.buckets, size)
+	if err == nil {
+		err = f.chunks(off, size, 4, func(b []byte) error {
+			for ; len(b) > 0; b = b[4:] {
+				i := f.get32(b)
+				if t.last = max(t.last, i); i != 0 && (t.least == 0 || i < t.least) {
+					t.least = i
+				}
+			}
+			return nil
+		})
 	}
 	switch {
-	case last >= t.first && last != 0:
-		return f.chainEnd(t.chains, uint64(last), uint64(t.first))
+	case err != nil:
+		return 0, damage(f.dyn.off, "DT_GNU_HASH", err)
+	case t.last >= t.first && t.last != 0:
+		return f.chainEnd(t.chains, uint64(t.last), uint64(t.first))
 	case t.first > 1:
 		return uint64(t.first), nil // lld, mold: all symbols come before the table's first
 	}
@@ -83,6 +99,7 @@ func (f *file) gnuHashEnd(addr vaddr) (uint64, error) {
 type gnuHashTable struct {
 	nbuckets, first, bloom uint32
 	buckets, chains        vaddr
+	least, last            uint32 // the first symbol and the last that buckets lead to, once they were read; 0 for none
 }
 
 func (f *file) gnuHashTable(addr vaddr) (t gnuHashTable, err error) {
@@ -94,24 +111,6 @@ func (f *file) gnuHashTable(addr vaddr) (t gnuHashTable, err error) {
 	t.buckets = addr + 16 + vaddr(t.bloom)*vaddr(f.layout().word)
 	t.chains = t.buckets + 4*vaddr(t.nbuckets)
 	return t, nil
-}
-
-// bucketRange is the last symbol and the first that the buckets lead to; 0 where none leads to one.
-func (f *file) bucketRange(t *gnuHashTable) (last, first uint32, err error) {
-	off, err := f.offset(t.buckets, 4*int64(t.nbuckets))
-	if err != nil {
-		return 0, 0, err
-	}
-	err = f.chunks(off, 4*int64(t.nbuckets), 4, func(b []byte) error {
-		for ; len(b) > 0; b = b[4:] {
-			i := f.get32(b)
-			if last = max(last, i); i != 0 && (first == 0 || i < first) {
-				first = i
-			}
-		}
-		return nil
-	})
-	return last, first, err
 }
 
 // chainEnd is one more than the symbol that ends the chain of symbol i: its hash has bit 0 set.

@@ -59,7 +59,7 @@ type Info struct {
 // goes through them: binutils writes the first before the others, LLVM's lld behind them.
 func (i *Info) Dependencies() iter.Seq2[elf.DynTag, string] {
 	return func(yield func(elf.DynTag, string) bool) {
-		tags := []elf.DynTag{elf.DT_NEEDED, dtFilter, dtAux}
+		tags := []elf.DynTag{elf.DT_NEEDED, elf.DT_FILTER, elf.DT_AUXILIARY}
 		left := [][]string{i.Needed, i.Filter, i.Auxiliary}
 		for _, tag := range i.order {
 			k := slices.Index(tags, tag)
@@ -82,11 +82,13 @@ func (i *Info) Dependencies() iter.Seq2[elf.DynTag, string] {
 func (f *file) dependencyOrder() []elf.DynTag {
 	var order []elf.DynTag
 	for _, e := range f.dyn.entries {
-		if e.tag == elf.DT_NEEDED || e.tag == dtFilter || e.tag == dtAux {
+		if e.tag == elf.DT_NEEDED || e.tag == elf.DT_FILTER || e.tag == elf.DT_AUXILIARY {
 			order = append(order, e.tag)
 		}
 	}
-	rank := func(t elf.DynTag) int { return slices.Index([]elf.DynTag{elf.DT_NEEDED, dtFilter, dtAux}, t) }
+	rank := func(t elf.DynTag) int {
+		return slices.Index([]elf.DynTag{elf.DT_NEEDED, elf.DT_FILTER, elf.DT_AUXILIARY}, t)
+	}
 	if slices.IsSortedFunc(order, func(a, b elf.DynTag) int { return cmp.Compare(rank(a), rank(b)) }) {
 		return nil
 	}

@@ -51,7 +51,7 @@ func (t *strtab) stringEnd(at int) int {
 // reserve keeps the string at offset at, which dies, from being overwritten in this edit: patchelf
 // leaves it filled with 'X', and who looks for that in the file shall find it.
 func (t *strtab) reserve(at uint64) {
-	if at == 0 || at >= uint64(t.size) || t.begins(int(at), int(at)+1) == int(at) {
+	if at == 0 || at >= uint64(t.text.size) || t.begins(int(at), int(at)+1) == int(at) {
 		return
 	}
 	t.reserved = int(at)

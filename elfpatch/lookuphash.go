@@ -109,13 +109,13 @@ func (f *file) lookupHash(s *Symbols) error {
 // gnuChains reads the chain words. They stand in the order of the symbols, those of one bucket side
 // by side.
 func (f *file) gnuChains(s *Symbols, addr vaddr) error {
-	end, err := f.gnuHashEnd(addr)
-	if err != nil {
-		return err
-	}
 	t, err := f.gnuHashTable(addr)
 	if err != nil {
 		return damage(f.dyn.off, "DT_GNU_HASH", err)
+	}
+	end, err := f.gnuTableEnd(&t)
+	if err != nil {
+		return err
 	}
 	if t.nbuckets == 0 || end <= uint64(t.first) {
 		return nil

@@ -75,7 +75,7 @@ func (p *patch) planStrings(t *strtab) {
 	}
 	b := p.stringBlock()
 	t.text.changes(func(at int, data []byte) { p.img.write(b.old.from+offset(at), data) })
-	if t.text.end > t.size {
+	if t.text.end > t.text.size {
 		b.data = t.text.bytes()
 		p.setValue(elf.DT_STRSZ, uint64(t.text.end))
 		p.strings = b

@@ -165,7 +165,7 @@ const maxSearchList = 1 << 20
 
 func stringUse(tag elf.DynTag) (Use, bool) {
 	switch tag {
-	case elf.DT_NEEDED, dtFilter, dtAux, dtAudit, dtDepAudit:
+	case elf.DT_NEEDED, elf.DT_FILTER, elf.DT_AUXILIARY, dtAudit, dtDepAudit:
 		return UseNeeded, true
 	case elf.DT_SONAME:
 		return UseSoname, true

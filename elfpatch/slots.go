@@ -22,7 +22,7 @@ func (p *patch) insertSegment(s Segment) {
 // program that gets a start stub would not be started. Where there is no such note the header goes.
 func (p *patch) mendProperty() {
 	i := p.headerOf(elf.PT_GNU_PROPERTY)
-	if i < 0 {
+	if i < 0 || p.segs[i].Filesz > maxProperty {
 		return
 	}
 	if ok, err := p.hasProperty(p.segs[i]); ok || err != nil {
@@ -30,7 +30,10 @@ func (p *patch) mendProperty() {
 	}
 	p.segs[i] = Segment{}
 	for _, s := range p.segs {
-		if ok, err := p.hasProperty(s); s.Type == elf.PT_NOTE && ok && err == nil {
+		if s.Type != elf.PT_NOTE {
+			continue
+		}
+		if ok, err := p.hasProperty(s); ok && err == nil {
 			p.segs[i] = s
 			p.segs[i].Type = elf.PT_GNU_PROPERTY
 			return

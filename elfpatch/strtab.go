@@ -11,7 +11,6 @@ import (
 // where it is; what only the dynamic section and vn_file name may be placed anew.
 type strtab struct {
 	text   *tableText        // never shorter than it was
-	size   int               // its size in the input (DT_STRSZ)
 	place  map[string]uint64 // where each wanted string is
 	frozen int               // behind this there is nothing but strings that may move
 	behind map[string]bool   // those of them that are wanted
@@ -30,10 +29,10 @@ func (p *patch) newStrtab(versions *verPlan, symbols *symbolPlan) (*strtab, erro
 		return nil, unsupported("the string table: %v", err)
 	}
 	t := &strtab{
-		text: newTableText(p.img, off, int(size)), size: int(size), place: map[string]uint64{}, behind: map[string]bool{},
+		text: newTableText(p.img, off, int(size)), place: map[string]uint64{}, behind: map[string]bool{},
 		liveness: liveness{starts: make([]uint64, size/64+1)},
 	}
-	if first, last := t.text.byte(0), t.text.byte(t.size-1); t.text.err == nil && (first != 0 || last != 0) {
+	if first, last := t.text.byte(0), t.text.byte(t.text.size-1); t.text.err == nil && (first != 0 || last != 0) {
 		return nil, unsupported("the string table does not begin and end with NUL")
 	}
 	t.mark(0)
@@ -55,7 +54,7 @@ func (p *patch) newStrtab(versions *verPlan, symbols *symbolPlan) (*strtab, erro
 	}
 	t.closed = p.sharesStrings()
 	t.reserve(p.oldRunPath())
-	t.frozen = t.size
+	t.frozen = t.text.size
 	if !t.closed {
 		t.frozen = t.stringEnd(t.last)
 	}
@@ -143,7 +142,7 @@ func (t *strtab) put(text string, end int) int {
 		return end
 	}
 	at := end
-	if end+n > t.size {
+	if end+n > t.text.size {
 		at = t.hole(n, end)
 	}
 	t.set(at, text)
@@ -193,7 +192,7 @@ func (t *strtab) fillDead(old []entry, versions *verPlan, symbols *symbolPlan) {
 }
 
 func (t *strtab) fill(at uint64, n int, searchList bool) {
-	from, to := int(at), min(int(at)+n, t.size)
+	from, to := int(at), min(int(at)+n, t.text.size)
 	if from >= to {
 		return
 	}
